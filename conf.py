@@ -1,0 +1,105 @@
+"""The site's one Sphinx configuration. Anything longer is an extension in ``docs/_ext``."""
+
+import locale
+import os
+import sys
+from pathlib import Path
+
+# Iris's units library asks for this locale; Sphinx has set one that it does not know.
+locale.setlocale(locale.LC_NUMERIC, "C")
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "docs" / "_ext"))
+
+# Before cartopy is imported: the maps need no download.
+os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_mounts" / "natural_earth"))
+
+import lessons  # noqa: E402
+
+# -- Project ---------------------------------------------------------------------------------------
+
+project = "Iris S3 tutorial"
+author = "the Iris S3 tutorial developers"
+copyright = f"2026, {author}"
+html_title = project
+language = "en_GB"
+
+# -- Sphinx ----------------------------------------------------------------------------------------
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "lessons",
+]
+exclude_patterns = ["sg_execution_times.rst", "tutorials/sg_execution_times.rst"]
+nitpicky = True
+
+# -- The lessons -----------------------------------------------------------------------------------
+
+lessons_problem = lessons.problem()
+if not lessons_problem:
+    tags.add("executed")  # noqa: F821 (Sphinx brings it)
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../tutorials",
+    "gallery_dirs": lessons.GALLERY,
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "plot_gallery": str(not lessons_problem),
+    "reset_modules": ("matplotlib", "lessons.reset"),
+    "reset_modules_order": "both",
+    "capture_repr": ("_repr_html_",),
+    "remove_config_comments": True,
+    "show_signature": False,
+    "write_computation_times": False,
+    "inspect_global_variables": False,
+}
+
+# -- Links to other projects, from inventories that need no network --------------------------------
+
+intersphinx_mapping = {
+    "boto3": ("https://boto3.amazonaws.com/v1/documentation/api/latest/", "inventories/boto3.inv"),
+    "dask": ("https://docs.dask.org/en/stable/", "inventories/dask.inv"),
+    "iris": ("https://scitools-iris.readthedocs.io/en/stable/", "inventories/iris.inv"),
+    "matplotlib": ("https://matplotlib.org/stable/", "inventories/matplotlib.inv"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.inv"),
+    "python": ("https://docs.python.org/3/", "inventories/python.inv"),
+}
+intersphinx_disabled_reftypes = []
+
+# -- The helper's reference ------------------------------------------------------------------------
+
+default_role = "py:obj"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = {"or", "of", "optional", "default", "sequence", "iterable"}
+numpydoc_xref_aliases = {
+    "Path": "pathlib.Path",
+    "path-like": "os.PathLike",
+}
+
+# -- HTML ------------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_static_path = ["docs/_static"]
+html_css_files = ["site.css"]
+html_logo = "docs/_static/logo.svg"
+html_favicon = "docs/_static/logo.svg"
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": project},
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version", "last-updated"],
+}
+html_last_updated_fmt = "%d %B %Y"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+copybutton_copy_empty_lines = False

@@ -1,0 +1,145 @@
+"""Run the lessons in this build, or say that they were not run.
+
+sphinx-gallery runs a lesson again when its script has changed. This extension adds:
+
+- lessons are run again, all of them, when the helper or a tool below it has changed;
+- one S3 server serves all lessons of a build, and nothing of a lesson is left after it;
+- each lesson's page tells at its top how long the lesson took;
+- where FUSE cannot work, the lessons are shown without output, and marked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import time
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import iris
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+import s3_mounts
+from s3_mounts.errors import S3MountsError
+from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
+from s3_mounts.sandbox import stop_all
+from s3_mounts.server import shared_server
+
+GALLERY = "tutorials"
+TOOLS = ("boto3", "cartopy", "matplotlib", "moto", "netCDF4", "numpy", "scitools-iris")
+
+logger = logging.getLogger(__name__)
+_server = ExitStack()
+_seconds: dict[str, float] = {}
+_clock: dict[str, float] = {}
+
+
+def problem() -> str | None:
+    """Say why lessons cannot run here, or None where they can."""
+    try:
+        s3fs_version(find_s3fs())
+        require_fuse()
+    except S3MountsError as error:
+        return str(error)
+    return None
+
+
+def fingerprint() -> str:
+    """Name the state of everything but the scripts that the lessons' output depends on."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(s3_mounts.__file__).parent.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.read_bytes())
+    reason = problem()
+    s3fs = reason or "s3fs {}.{}".format(*s3fs_version(find_s3fs()))
+    tools = [f"{name} {version(name)}" for name in TOOLS]
+    return "\n".join([*tools, f"python {platform.python_version()}", s3fs, digest.hexdigest()])
+
+
+def forget_stale_lessons(app: Sphinx) -> None:
+    """Remove the gallery of an earlier build that this one must not show again."""
+    _clock["start"] = time.perf_counter()
+    gallery = Path(app.srcdir, GALLERY)
+    record = gallery / "fingerprint.txt"
+    current = fingerprint()
+    if gallery.exists() and (not record.exists() or record.read_text() != current):
+        logger.info("The helper or a tool has changed: all lessons are run again.")
+        shutil.rmtree(gallery)
+    gallery.mkdir(exist_ok=True)
+    record.write_text(current)
+
+
+def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
+    """Start each lesson clean, and leave nothing of it, even if it raised."""
+    if not gallery_conf["plot_gallery"]:
+        return
+    if when == "before":
+        if not _seconds:
+            _server.enter_context(shared_server())
+        _clock[script] = time.perf_counter()
+        _seconds[script] = 0
+    else:
+        stop_all()
+        iris.FUTURE.__dict__.update(iris.Future().__dict__)
+        _seconds[script] = time.perf_counter() - _clock[script]
+
+
+def stop_server(app: Sphinx, error: Exception | None) -> None:
+    """End the server, and print where the time went."""
+    stop_all()
+    _server.close()
+    whole = time.perf_counter() - _clock["start"]
+    lessons = sum(_seconds.values())
+    for script, seconds in _seconds.items():
+        logger.info("%6.1f s  %s", seconds, Path(script).stem)
+    logger.info("%6.1f s  all lessons that were run", lessons)
+    logger.info("%6.1f s  pages and everything else", whole - lessons)
+
+
+def complete_page(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the running time of a lesson into its list at the top, or mark it as not run."""
+    if not app.env.docname.startswith(f"{GALLERY}/") or app.env.docname.endswith("/index"):
+        return
+    if app.config.lessons_problem:
+        _mark_as_not_run(doctree, app.config.lessons_problem)
+    for timing in list(doctree.findall(nodes.paragraph)):
+        if "sphx-glr-timing" in timing["classes"]:
+            _show_time(doctree, timing.astext())
+            timing.parent.remove(timing)
+
+
+def _mark_as_not_run(doctree: nodes.document, reason: str) -> None:
+    warning = nodes.warning(
+        "",
+        nodes.paragraph("", "", nodes.strong("", "This lesson was not executed in this build.")),
+        nodes.paragraph("", f"You see its code, without output or figures. {reason}"),
+    )
+    section = next(iter(doctree.findall(nodes.section)))
+    section.insert(1, warning)
+
+
+def _show_time(doctree: nodes.document, timing: str) -> None:
+    minutes, seconds = timing.partition("(")[2].split(" minutes ")
+    total = 60 * int(minutes) + float(seconds.split()[0])
+    for item in doctree.findall(nodes.list_item):
+        if item.astext().startswith("Time:"):
+            paragraph = item[0]
+            text = paragraph.astext().removeprefix("Time").rstrip(".")
+            paragraph[:] = [
+                nodes.strong("", "Time"),
+                nodes.Text(f"{text}; {total:.0f} seconds to run, as measured in this build."),
+            ]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to the build, before and after sphinx-gallery."""
+    app.add_config_value("lessons_problem", None, "env", types=(str, type(None)))
+    app.connect("builder-inited", forget_stale_lessons, priority=100)
+    app.connect("doctree-read", complete_page)
+    app.connect("build-finished", stop_server, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,65 @@
+# /// script
+# dependencies = ["nox[uv]>=2026.2"]
+# ///
+"""The project's commands. ``./nox -s NAME`` runs one, ``./nox -l`` lists them."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["docs"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SITE = Path("build", "html")
+
+
+def install(session: nox.Session, group: str) -> None:
+    """Install the helper, a group of dependencies, and the s3fs program."""
+    session.install("-e.", *nox.project.dependency_groups(PYPROJECT, group))
+    session.run_install("python", "-m", "s3_mounts", "install")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the lessons and build the site in build/html."""
+    install(session, "docs")
+    home = SITE / "index.html"
+    home.unlink(missing_ok=True)
+    session.run(
+        *("sphinx-build", "-W", "--keep-going", "-n", "-j2", "-c", ".", "docs", str(SITE)),
+        *session.posargs,
+    )
+    # A lesson that calls sys.exit() would end the build with status 0.
+    if not home.exists():
+        session.error(f"expected the site's home page {home}, but the build did not write it.")
+    session.log(f"The site is built. Open {home.resolve()}")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests, with real mounts."""
+    install(session, "tests")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, spelling and types."""
+    session.install("-e.", *nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the helper against plain s3fs, and write benchmarks/results.json."""
+    install(session, "tests")
+    session.run("python", "benchmarks/mount_overhead.py")
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """Show the built site at http://127.0.0.1:8000 until Ctrl-C."""
+    session.run("python", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(SITE))

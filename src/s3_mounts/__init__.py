@@ -1,0 +1,39 @@
+"""Mount S3 buckets with s3fs-fuse, verified; and a sandbox to try it on."""
+
+from s3_mounts.data import sample_path
+from s3_mounts.errors import (
+    CommandError,
+    MountError,
+    MountPointError,
+    S3MountsError,
+    SandboxError,
+    SetupError,
+    StoreError,
+    UnmountError,
+)
+from s3_mounts.mounting import Mount, mount, unmount
+from s3_mounts.options import sparse_read_options
+from s3_mounts.sandbox import Sandbox, start_sandbox
+from s3_mounts.terminal import shell
+from s3_mounts.traffic import Request, Traffic
+
+__all__ = [
+    "CommandError",
+    "Mount",
+    "MountError",
+    "MountPointError",
+    "Request",
+    "S3MountsError",
+    "Sandbox",
+    "SandboxError",
+    "SetupError",
+    "StoreError",
+    "Traffic",
+    "UnmountError",
+    "mount",
+    "sample_path",
+    "shell",
+    "sparse_read_options",
+    "start_sandbox",
+    "unmount",
+]

@@ -1,0 +1,89 @@
+"""The command line: ``python -m s3_mounts``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from s3_mounts.doctor import examine
+from s3_mounts.errors import S3MountsError
+from s3_mounts.mounting import endpoint_options, mount
+from s3_mounts.program import install, kernel_problem
+from s3_mounts.sandbox import start_sandbox
+
+SAMPLES = ("air_temp.pp", "ostia_monthly.nc", "GloSea4/ensemble_001.pp", "GloSea4/ensemble_002.pp")
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print what this machine needs; the status is 1 where something required is missing."""
+    findings = examine()
+    for finding in findings:
+        print(finding)
+    return int(any(finding.required and not finding.ok for finding in findings))
+
+
+def install_program(arguments: argparse.Namespace) -> int:
+    """Install the s3fs program, unless it could not be used here anyway."""
+    problem = kernel_problem()
+    if problem:
+        print(f"FUSE cannot work here, so s3fs is not installed: {problem}")
+    else:
+        print(install())
+    return 0
+
+
+def sandbox(arguments: argparse.Namespace) -> int:
+    """Keep a mounted bucket on a local S3 server until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with start_sandbox(arguments.bucket, SAMPLES, port=arguments.port) as bucket:
+        mount_point = bucket.directory / "mounted"
+        mount_point.mkdir()
+        with mount(bucket.source, mount_point):
+            options = " ".join(f"-o {option}" for option in endpoint_options(bucket.endpoint))
+            print(
+                f"The bucket {arguments.bucket} is mounted. Look into it from another terminal:\n\n"
+                f"    ls -l {mount_point}\n\n"
+                "To use boto3, aws or s3fs there yourself:\n\n"
+                f"    export AWS_ENDPOINT_URL={bucket.endpoint}\n"
+                "    export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox-secret\n"
+                f"    s3fs {bucket.source} EMPTY_DIRECTORY {options}\n\n"
+                "Press Ctrl-C to end. Everything in the sandbox goes with it.",
+                flush=True,
+            )
+            try:
+                signal.pause()
+            except KeyboardInterrupt:
+                print("\nEnding the sandbox.")
+    return 0
+
+
+def main() -> int:
+    """Run the command that the command line asks for.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(prog="python -m s3_mounts", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("doctor", help="say what this machine needs to mount buckets")
+    command.set_defaults(run=doctor)
+    command = commands.add_parser("install", help="install the s3fs program, where that is allowed")
+    command.set_defaults(run=install_program)
+    command = commands.add_parser("sandbox", help="a bucket and its mount to try things on")
+    command.add_argument("--bucket", default="climate-data", help="its name (%(default)s)")
+    command.add_argument("--port", type=int, default=0, help="of the server (any free one)")
+    command.set_defaults(run=sandbox)
+    arguments = parser.parse_args()
+    try:
+        status: int = arguments.run(arguments)
+    except S3MountsError as error:
+        print(f"s3_mounts: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Say what this machine needs before buckets can be mounted on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import botocore.session
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, HTTPClientError
+from botocore.httpsession import URLLib3Session
+
+from s3_mounts import mount_table
+from s3_mounts.errors import SetupError
+from s3_mounts.program import (
+    find_s3fs,
+    fusermount,
+    kernel_problem,
+    require_fuse,
+    s3fs_version,
+)
+from s3_mounts.store import endpoint_url
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    subject : str
+        What was looked at.
+    found : str
+        What was found, and where it is a problem what to do.
+    ok : bool
+        Whether it is as it should be.
+    required : bool
+        Whether nothing can be mounted without it.
+    """
+
+    subject: str
+    found: str
+    ok: bool = True
+    required: bool = False
+
+    def __str__(self) -> str:
+        mark = "ok" if self.ok else "MISSING" if self.required else "note"
+        return f"{mark:<8}{self.subject}: {self.found}"
+
+
+def examine() -> list[Finding]:
+    """Look at everything that mounting a bucket depends on.
+
+    Returns
+    -------
+    list of Finding
+        The program, FUSE, credentials, the store and leftover mounts, in this order.
+    """
+    return [_program(), _fuse(), _fusermount(), _sharing(), _credentials(), _store(), _leftovers()]
+
+
+def _program() -> Finding:
+    try:
+        program = find_s3fs()
+        major, minor = s3fs_version(program)
+    except SetupError as error:
+        return Finding("s3fs", str(error), ok=False, required=True)
+    return Finding("s3fs", f"version {major}.{minor}, {program}")
+
+
+def _fuse() -> Finding:
+    problem = kernel_problem()
+    if problem:
+        return Finding("FUSE", problem, ok=False, required=True)
+    return Finding("FUSE", f"the kernel ({platform.release()}) lets us mount")
+
+
+def _fusermount() -> Finding:
+    name = fusermount()
+    if name:
+        return Finding("fusermount", name)
+    try:
+        require_fuse()
+    except SetupError as error:
+        return Finding("fusermount", str(error), ok=False, required=True)
+    return Finding("fusermount", "none, but root can do without")
+
+
+def _sharing() -> Finding:
+    configuration = Path("/etc/fuse.conf")
+    lines = configuration.read_text().splitlines() if configuration.exists() else []
+    if "user_allow_other" in (line.strip() for line in lines):
+        return Finding("sharing", f"allowed: user_allow_other is set in {configuration}")
+    return Finding(
+        "sharing",
+        "only you can look into your mounts. To use the option allow_other as an ordinary user,"
+        f" root must write user_allow_other into {configuration}.",
+    )
+
+
+def _credentials() -> Finding:
+    try:
+        credentials = botocore.session.Session().get_credentials()
+    except BotoCoreError as error:
+        return Finding("credentials", str(error), ok=False)
+    if credentials is None:
+        return Finding(
+            "credentials",
+            "none found. The sandbox brings its own; for your own bucket put them in"
+            " ~/.aws/credentials.",
+            ok=False,
+        )
+    return Finding("credentials", f"found by the method {credentials.method}")
+
+
+def _store() -> Finding:
+    endpoint = endpoint_url()
+    if not endpoint:
+        return Finding("store", "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)")
+    try:
+        answer = URLLib3Session(timeout=5).send(AWSRequest("GET", endpoint).prepare())
+    except HTTPClientError as error:
+        return Finding("store", f"{endpoint} cannot be reached: {error}", ok=False)
+    return Finding("store", f"{endpoint} answers with status {answer.status_code}")
+
+
+def _leftovers() -> Finding:
+    mounts = mount_table.mount_points()
+    dead = [path for path in mounts if not mount_table.servers(path)]
+    if dead:
+        commands = "; ".join(f"{fusermount() or 'umount'} -uz {path}" for path in dead)
+        return Finding(
+            "mounts", f"{len(dead)} without an s3fs process of yours. Remove: {commands}", ok=False
+        )
+    return Finding("mounts", ", ".join(map(str, mounts)) or "none")
+
+
+def user_name() -> str:
+    """Name the user that the findings hold for.
+
+    Returns
+    -------
+    str
+        ``"root"``, or that it is an ordinary user.
+    """
+    return "root" if os.geteuid() == 0 else "an ordinary user"

@@ -1,0 +1,36 @@
+"""The errors that the helper raises.
+
+Each message says what was expected, what was found and what to do.
+"""
+
+
+class S3MountsError(Exception):
+    """Anything that this package refuses or fails to do."""
+
+
+class SetupError(S3MountsError):
+    """Something is missing on the machine: the ``s3fs`` program, or FUSE."""
+
+
+class SandboxError(S3MountsError):
+    """The local S3 server could not be started, or was used in a way it cannot serve."""
+
+
+class StoreError(S3MountsError):
+    """The object store did not accept the request: no such bucket, refused, unreachable."""
+
+
+class MountPointError(S3MountsError):
+    """The directory cannot serve as a mount point, or is not one."""
+
+
+class MountError(S3MountsError):
+    """``s3fs`` ran, but the bucket is not usable through the mount point."""
+
+
+class UnmountError(S3MountsError):
+    """The mount is still there, or its ``s3fs`` process still runs."""
+
+
+class CommandError(S3MountsError):
+    """A shell command ended with an exit status other than the expected one."""

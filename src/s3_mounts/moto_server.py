@@ -1,0 +1,174 @@
+"""The sandbox's S3 server: moto, with a log of what crossed the wire.
+
+It runs in a process of its own, as ``python -m s3_mounts.moto_server DIRECTORY PORT``.
+A server thread in the process that reads the mounted files would deadlock: the reader holds
+the interpreter lock while it waits for a page that the server must send.
+
+The process prints its address, serves until its standard input ends, then unmounts and
+removes what is left in DIRECTORY.
+The input ends when the parent closes it, or when the parent is gone for whatever reason.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+from s3_mounts.mount_table import abandon, mount_points
+from s3_mounts.traffic import Request, operation_name
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOG_PATH = "/_s3_mounts/requests"
+_PIECE = 65_536
+
+
+class _CountingInput:
+    """A request body that knows how much of it was read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        return self._counted(self._stream.read(size))
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._counted(self._stream.readline(size))
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _counted(self, data: bytes) -> bytes:
+        self.count += len(data)
+        return data
+
+
+class RequestLog:
+    """A WSGI application that counts what another one receives and sends.
+
+    A body goes out in small pieces, and a piece counts once the socket has taken it, so an
+    answer that the client broke off counts only for what was sent.
+    ``GET /_s3_mounts/requests?since=N`` answers with the number of requests still under way,
+    the number of finished ones, and those after the first ``N``.
+
+    Parameters
+    ----------
+    application : WSGI application
+        The server that does the work.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+        self._active = 0
+        self._finished: list[Request] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == LOG_PATH:
+            return self._answer(environ["QUERY_STRING"], start_response)
+        return self._forward(environ, start_response)
+
+    def _answer(self, query: str, start_response: StartResponse) -> list[bytes]:
+        since = int(parse_qs(query)["since"][0])
+        with self._lock:
+            answer = {
+                "active": self._active,
+                "finished": len(self._finished),
+                "requests": [asdict(request) for request in self._finished[since:]],
+            }
+        body = json.dumps(answer).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start_response("200 OK", headers)
+        return [body]
+
+    def _forward(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        status = 0
+        sent = 0
+        received = environ["wsgi.input"] = _CountingInput(environ["wsgi.input"])
+
+        def note_status(line: str, *arguments: Any) -> Any:
+            nonlocal status
+            status = int(line.split(maxsplit=1)[0])
+            return start_response(line, *arguments)
+
+        with self._lock:
+            self._active += 1
+        try:
+            for chunk in self._application(environ, note_status):
+                for piece in _pieces(chunk):
+                    yield piece
+                    sent += len(piece)
+        finally:
+            bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
+            operation = operation_name(
+                environ["REQUEST_METHOD"],
+                key,
+                environ["QUERY_STRING"],
+                is_copy="HTTP_X_AMZ_COPY_SOURCE" in environ,
+            )
+            with self._lock:
+                self._active -= 1
+                self._finished.append(Request(bucket, key, operation, status, sent, received.count))
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    if not chunk:
+        yield chunk
+    for start in range(0, len(chunk), _PIECE):
+        yield chunk[start : start + _PIECE]
+
+
+class _Handler(MotoRequestHandler):
+    # Headers and body are separate writes; with Nagle's algorithm the second one would wait.
+    disable_nagle_algorithm = True
+
+    def log(self, *arguments: Any) -> None:
+        """Stay silent: the traffic log has it all."""
+
+
+def main(directory: Path, port: int) -> None:
+    """Serve S3 on the loopback interface until standard input ends.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder to clean and remove at the end.
+    port : int
+        The port; 0 for any free one.
+    """
+    application = RequestLog(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"http://127.0.0.1:{server.port}", flush=True)
+    try:
+        sys.stdin.buffer.read()
+    finally:
+        for mount_point in mount_points():
+            if mount_point.is_relative_to(directory):
+                abandon(mount_point)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

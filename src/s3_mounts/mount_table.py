@@ -1,0 +1,205 @@
+"""What the kernel says about mounts, and which processes serve or hold them.
+
+Nothing here touches a mounted directory: where the ``s3fs`` process hangs, even a look at the
+directory would hang the caller for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+FILE_SYSTEM_TYPE = "fuse.s3fs"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that keeps a mount busy.
+
+    Attributes
+    ----------
+    pid : int
+        The process.
+    command : str
+        Its command line.
+    path : str
+        What it holds: an open file, a memory-mapped file or its working directory.
+    """
+
+    pid: int
+    command: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.command}) holds {self.path}"
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Make a path absolute without touching what its last part names.
+
+    Parameters
+    ----------
+    path : path-like
+        A mount point.
+
+    Returns
+    -------
+    Path
+        The path as the kernel lists it.
+    """
+    path = Path(os.path.abspath(path))
+    return path.parent.resolve() / path.name
+
+
+def file_system_type(mount_point: Path) -> str | None:
+    """Look up what is mounted on a directory.
+
+    Parameters
+    ----------
+    mount_point : Path
+        An absolute path.
+
+    Returns
+    -------
+    str or None
+        The type of the topmost file system, ``"fuse.s3fs"`` for s3fs; None where the directory
+        is no mount point.
+    """
+    topmost = None
+    for partition in psutil.disk_partitions(all=True):
+        if partition.mountpoint == str(mount_point):
+            topmost = partition.fstype
+    return topmost
+
+
+def mount_points() -> list[Path]:
+    """List the mount points of s3fs on this machine.
+
+    Returns
+    -------
+    list of Path
+        The mount points, the oldest first.
+    """
+    return [
+        Path(partition.mountpoint)
+        for partition in psutil.disk_partitions(all=True)
+        if partition.fstype == FILE_SYSTEM_TYPE
+    ]
+
+
+def servers(mount_point: Path) -> list[psutil.Process]:
+    """Find the ``s3fs`` processes that serve a mount point.
+
+    Parameters
+    ----------
+    mount_point : Path
+        An absolute path.
+
+    Returns
+    -------
+    list of psutil.Process
+        Processes that this user may look at: normally one; none where it has died.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            started_in = process.environ().get("PWD", "/")
+            words = (os.path.join(started_in, word) for word in process.cmdline())
+            if str(mount_point) in map(os.path.normpath, words) and "/dev/fuse" in _links(process):
+                found.append(process)
+    return found
+
+
+def holders(mount_point: Path) -> list[Holder]:
+    """Find the processes that keep a mount busy.
+
+    Parameters
+    ----------
+    mount_point : Path
+        An absolute path.
+
+    Returns
+    -------
+    list of Holder
+        One entry for each process that this user may look at.
+    """
+    found = []
+    inside = f"{mount_point}/"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            for path in (*_links(process), *_maps(process)):
+                if f"{path}/".startswith(inside):
+                    found.append(Holder(process.pid, " ".join(process.cmdline()), path))
+                    break
+    return found
+
+
+def _links(process: psutil.Process) -> Iterator[str]:
+    folder = Path("/proc", str(process.pid))
+    for link in (folder / "cwd", folder / "root", *(folder / "fd").iterdir()):
+        with contextlib.suppress(OSError):
+            yield os.readlink(link)
+
+
+def _maps(process: psutil.Process) -> Iterator[str]:
+    for line in Path("/proc", str(process.pid), "maps").read_text().splitlines():
+        _, slash, path = line.partition("/")
+        if slash:
+            yield f"/{path}"
+
+
+def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProcess[str]:
+    """Ask the kernel once to drop a mount.
+
+    Parameters
+    ----------
+    mount_point : Path
+        An absolute path.
+    lazy : bool, default: False
+        Take the mount out of the tree now, whoever still uses it.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        The command that was run, its exit status and what it said.
+    """
+    command = ["umount", *(["-l"] if lazy else [])]
+    for program in ("fusermount3", "fusermount"):
+        if shutil.which(program):
+            command = [program, "-uz" if lazy else "-u"]
+            break
+    return subprocess.run(
+        [*command, str(mount_point)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def abandon(mount_point: Path) -> None:
+    """Get rid of a mount at any price: end its ``s3fs`` processes, then detach it.
+
+    What was not uploaded yet is lost.
+    The processes go first, since a detached mount whose server hangs cannot be found again.
+
+    Parameters
+    ----------
+    mount_point : Path
+        An absolute path.
+    """
+    serving = servers(mount_point)
+    for process in serving:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(serving, timeout=5)
+    while file_system_type(mount_point) == FILE_SYSTEM_TYPE:
+        if detach(mount_point, lazy=True).returncode:
+            break

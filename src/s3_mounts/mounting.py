@@ -1,0 +1,310 @@
+"""Mount a bucket with the real ``s3fs``, and unmount it, with the result verified.
+
+The exit status of ``s3fs`` is 0 in many cases in which nothing usable is mounted.
+So a mount counts only when the kernel lists it and another process could look into it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import psutil
+
+from s3_mounts import mount_table
+from s3_mounts.errors import MountError, MountPointError, UnmountError
+from s3_mounts.program import find_s3fs, require_fuse
+from s3_mounts.store import endpoint_url, require_bucket
+
+_POLL = 0.002
+
+
+class Mount:
+    """A mounted bucket. Use it in a ``with`` block to unmount at the end.
+
+    Made by `mount`.
+
+    Attributes
+    ----------
+    path : Path
+        The mount point.
+    source : str
+        What is mounted: ``bucket`` or ``bucket:/prefix``.
+    """
+
+    def __init__(self, source: str, path: Path, process: subprocess.Popen[bytes]) -> None:
+        self.source = source
+        self.path = path
+        self._process = process
+
+    def unmount(self, *, lazy: bool = False, timeout: float = 20) -> None:
+        """Unmount the bucket, see `s3_mounts.unmount`."""
+        unmount(self.path, lazy=lazy, timeout=timeout)
+        if not lazy:
+            self._process.wait()
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.unmount()
+
+    def __repr__(self) -> str:
+        return f"<{self.source} mounted on {self.path}>"
+
+
+def endpoint_options(endpoint: str | None) -> list[str]:
+    """List the options that point s3fs at a store other than Amazon's.
+
+    This is the one place where a command shown in a lesson and the command that was run differ.
+
+    Parameters
+    ----------
+    endpoint : str or None
+        The address of the store; None for Amazon's own.
+
+    Returns
+    -------
+    list of str
+        Values for ``-o``.
+
+    Examples
+    --------
+    >>> endpoint_options("http://127.0.0.1:9000")
+    ['url=http://127.0.0.1:9000', 'use_path_request_style']
+    >>> endpoint_options(None)
+    []
+    """
+    return [f"url={endpoint}", "use_path_request_style"] if endpoint else []
+
+
+def mount(
+    source: str,
+    path: str | os.PathLike[str],
+    options: Sequence[str] = (),
+    *,
+    timeout: float = 20,
+) -> Mount:
+    """Mount a bucket on a directory, and make sure that it is usable.
+
+    The credentials are those that s3fs finds: in the environment, or in ``~/.aws/credentials``.
+    The address of the store is ``AWS_ENDPOINT_URL``, or else Amazon's own.
+    The store is asked for the bucket while ``s3fs`` starts.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket``, or ``bucket:/prefix`` for a part of it.
+    path : path-like
+        The mount point: an empty directory.
+    options : sequence of str, optional
+        Values for ``-o`` of s3fs, such as ``"multipart_size=5"``.
+    timeout : float, default: 20
+        How long to wait until the mount answers, in seconds.
+
+    Returns
+    -------
+    Mount
+        The mount. As a context manager it gives the mount point and unmounts at the end.
+
+    Raises
+    ------
+    SetupError
+        If the ``s3fs`` program or FUSE is missing.
+    MountPointError
+        If the directory is missing, a file, not empty, or mounted already.
+    StoreError
+        If the store cannot be reached, refuses, or has no such bucket or prefix.
+    MountError
+        If s3fs gave up, or the mount did not answer in time; with s3fs's own words.
+        Nothing is left mounted or running then, as after any of the others.
+    """
+    program = find_s3fs()
+    require_fuse()
+    mount_point = mount_table.absolute(path)
+    _require_free_directory(mount_point)
+
+    endpoint = endpoint_url()
+    arguments = [a for o in (*endpoint_options(endpoint), *options) for a in ("-o", o)]
+    deadline = time.monotonic() + timeout
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [program, source, mount_point, "-f", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            require_bucket(source, endpoint, timeout)
+            _await_mount(process, mount_point, deadline, log)
+            _await_answer(mount_point, deadline, log)
+        except BaseException:
+            _give_up(process, mount_point)
+            raise
+    return Mount(source, mount_point, process)
+
+
+def _require_free_directory(mount_point: Path) -> None:
+    mounted = mount_table.file_system_type(mount_point)
+    if mounted:
+        raise MountPointError(
+            f"expected a free directory, but on {mount_point} a file system of type {mounted} is"
+            " mounted already. Unmount it first, or choose another directory."
+        )
+    if not mount_point.exists():
+        raise MountPointError(
+            f"expected an empty directory, but {mount_point} does not exist. Create it with mkdir."
+        )
+    if not mount_point.is_dir():
+        raise MountPointError(
+            f"expected an empty directory, but {mount_point} is a file. Choose another place."
+        )
+    inside = os.listdir(mount_point)
+    if inside:
+        raise MountPointError(
+            f"expected an empty directory, but {mount_point} holds {len(inside)} entries, such as"
+            f" {sorted(inside)[0]!r}, which the mount would hide. Choose another directory."
+        )
+
+
+def _await_mount(
+    process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
+) -> None:
+    while mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+        if process.poll() is not None:
+            raise MountError(
+                f"expected s3fs to mount on {mount_point}, but it ended with exit status"
+                f" {process.returncode} and nothing is mounted. {_words(log)}"
+            )
+        if time.monotonic() > deadline:
+            raise MountError(
+                f"expected s3fs to mount on {mount_point}, but it has not done so in time."
+                f" {_words(log)}"
+            )
+        time.sleep(_POLL)
+
+
+def _await_answer(mount_point: Path, deadline: float, log: IO[bytes]) -> None:
+    # A look into a hanging mount cannot be interrupted, so a process that can be spared does it.
+    probe = subprocess.Popen(
+        ["stat", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        _, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
+    except subprocess.TimeoutExpired:
+        mount_table.abandon(mount_point)
+        probe.kill()
+        raise MountError(
+            f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
+            " A prefix without a directory object of its own does this with s3fs 1.96 and 1.97."
+            f" {_words(log)}"
+        ) from None
+    if probe.returncode:
+        raise MountError(
+            f"s3fs mounted on {mount_point}, but a look into it fails:"
+            f" {complaint.decode(errors='replace').strip()}. {_words(log)}"
+        )
+
+
+def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
+    process.kill()
+    process.wait()
+    mount_table.abandon(mount_point)
+
+
+def _words(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").splitlines()
+    telling = [re.sub(r"^\S+Z ", "", line) for line in lines if "[INF]" not in line]
+    if not telling:
+        return "s3fs itself said nothing about it."
+    return "s3fs said:\n  " + "\n  ".join(telling[-5:])
+
+
+def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float = 20) -> None:
+    """Unmount a bucket, and wait until everything is stored.
+
+    Parameters
+    ----------
+    path : path-like
+        The mount point.
+    lazy : bool, default: False
+        Take the mount out of the tree at once even while somebody uses it. Whoever does can go
+        on; s3fs ends when the last one has finished, and this function does not wait for it.
+    timeout : float, default: 20
+        How long to try, and then to wait for s3fs to end, in seconds each.
+
+    Raises
+    ------
+    MountPointError
+        If nothing is mounted there.
+    UnmountError
+        If the mount stayed busy; the message names who holds it. Or if s3fs did not end.
+    """
+    mount_point = mount_table.absolute(path)
+    mounted = mount_table.file_system_type(mount_point)
+    if mounted != mount_table.FILE_SYSTEM_TYPE:
+        found = f"a file system of type {mounted}" if mounted else "nothing"
+        raise MountPointError(f"expected a bucket mounted by s3fs on {mount_point}, found {found}.")
+    serving = mount_table.servers(mount_point)
+    _detach(mount_point, lazy=lazy, deadline=time.monotonic() + timeout)
+    if lazy:
+        return
+    _, running = psutil.wait_procs(serving, timeout=timeout)
+    if running:
+        raise UnmountError(
+            f"{mount_point} is unmounted, but s3fs (process {running[0].pid}) still runs after"
+            f" {timeout:g} s: it may still be storing data. Wait until it has ended."
+        )
+
+
+def _detach(mount_point: Path, *, lazy: bool, deadline: float) -> None:
+    pause = 0.02
+    while (result := mount_table.detach(mount_point, lazy=lazy)).returncode:
+        # A dropped dataset keeps its file open until it is collected.
+        gc.collect()
+        if time.monotonic() > deadline:
+            raise UnmountError(_why_busy(mount_point, result.stdout.strip()))
+        time.sleep(pause)
+        pause = min(2 * pause, 1)
+
+
+def _why_busy(mount_point: Path, complaint: str) -> str:
+    holders = mount_table.holders(mount_point)
+    who = "".join(f"\n  {holder}" for holder in holders) or "\n  nobody that this user may see"
+    return (
+        f"expected to unmount {mount_point}, but: {complaint}. It is held by:{who}\n"
+        "Close the files and leave the directory, then unmount again."
+    )
+
+
+def unmount_below(directory: Path) -> None:
+    """Unmount whatever s3fs has mounted below a directory, at any price.
+
+    A mount that is busy is abandoned after a short while: its ``s3fs`` is ended.
+
+    Parameters
+    ----------
+    directory : Path
+        An absolute path.
+    """
+    for mount_point in reversed(mount_table.mount_points()):
+        if mount_point.is_relative_to(directory):
+            with contextlib.suppress(UnmountError):
+                unmount(mount_point, timeout=2)
+            mount_table.abandon(mount_point)

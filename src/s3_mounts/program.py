@@ -1,0 +1,219 @@
+"""The ``s3fs`` program and FUSE on this machine: are they there, and how to get them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from s3_mounts.errors import SetupError
+
+FUSE_DEVICE = Path("/dev/fuse")
+_CAP_SYS_ADMIN = 21
+
+INSTALL_COMMANDS = {
+    "apt-get": "apt-get update && apt-get install -y s3fs",
+    "dnf": "dnf install -y s3fs-fuse",
+    "zypper": "zypper --non-interactive install s3fs",
+    "pacman": "pacman -Sy --noconfirm s3fs-fuse",
+}
+"""How each package manager installs the program: its package has two names."""
+
+
+def find_s3fs() -> Path:
+    """Find the ``s3fs`` program on ``PATH``.
+
+    Returns
+    -------
+    Path
+        The program.
+
+    Raises
+    ------
+    SetupError
+        If there is none. The message tells the Python package of the same name apart.
+    """
+    found = shutil.which("s3fs")
+    if found:
+        return Path(found)
+    same_name = ""
+    if importlib.util.find_spec("s3fs"):
+        same_name = (
+            " The Python package s3fs is installed, but that is another thing with the same name:"
+            " it brings no such program."
+        )
+    raise SetupError(
+        "expected the program s3fs (from the project s3fs-fuse) on PATH, found none."
+        f"{same_name} Install it: {install_command()}"
+    )
+
+
+def s3fs_version(program: Path) -> tuple[int, int]:
+    """Ask a program for its version.
+
+    Parameters
+    ----------
+    program : Path
+        What should be s3fs-fuse's ``s3fs``.
+
+    Returns
+    -------
+    tuple of int
+        Such as ``(1, 90)``.
+
+    Raises
+    ------
+    SetupError
+        If the program is not s3fs-fuse.
+    """
+    answer = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=20, check=False
+    ).stdout
+    match = re.search(r"Amazon Simple Storage Service File System V(\d+)\.(\d+)", answer)
+    if not match:
+        first_line = (answer.splitlines() or ["nothing"])[0]
+        raise SetupError(
+            f"expected {program} to be the program of s3fs-fuse, but to --version it answers"
+            f" {first_line!r}. Put the right one first on PATH, or install it:"
+            f" {install_command()}"
+        )
+    return int(match[1]), int(match[2])
+
+
+def kernel_problem() -> str | None:
+    """Find out whether this machine's kernel lets anybody mount with FUSE.
+
+    Returns
+    -------
+    str or None
+        What is in the way and what to do, or None where nothing is.
+    """
+    if not FUSE_DEVICE.exists():
+        return (
+            f"expected the device {FUSE_DEVICE}, found none. Load the kernel module"
+            " (modprobe fuse); in a container start it with --device /dev/fuse"
+            " --cap-add SYS_ADMIN."
+        )
+    try:
+        os.close(os.open(FUSE_DEVICE, os.O_RDWR))
+    except OSError as error:
+        return (
+            f"expected to open {FUSE_DEVICE}, found: {error.strerror}. Ask for access to the"
+            " device; in a container start it with --device /dev/fuse --cap-add SYS_ADMIN."
+        )
+    if not _may_ever_mount():
+        return (
+            "expected a machine on which mounting is possible, found one without the capability"
+            " SYS_ADMIN. Start the container with --device /dev/fuse --cap-add SYS_ADMIN."
+        )
+    return None
+
+
+def _may_ever_mount() -> bool:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return True
+    bounding_set = re.search(r"^CapBnd:\s*([0-9a-f]+)", status.read_text(), re.MULTILINE)
+    return not bounding_set or bool(int(bounding_set[1], 16) >> _CAP_SYS_ADMIN & 1)
+
+
+def fusermount() -> str | None:
+    """Find the program with which an ordinary user mounts and unmounts.
+
+    Returns
+    -------
+    str or None
+        ``"fusermount3"`` of FUSE 3, ``"fusermount"`` of FUSE 2, or None.
+    """
+    for name in ("fusermount3", "fusermount"):
+        if shutil.which(name):
+            return name
+    return None
+
+
+def require_fuse() -> None:
+    """Make sure that this user can mount with FUSE.
+
+    Raises
+    ------
+    SetupError
+        If not. The message says what is missing and what to do.
+    """
+    problem = kernel_problem()
+    if problem:
+        raise SetupError(problem)
+    if os.geteuid() and not fusermount():
+        raise SetupError(
+            "expected the program fusermount or fusermount3, with which an ordinary user mounts,"
+            f" found neither. Install it: {install_command()}"
+        )
+
+
+def install_command() -> str:
+    """Tell how to install the ``s3fs`` program here.
+
+    Returns
+    -------
+    str
+        A shell command for root, with ``sudo`` in front for everybody else.
+    """
+    for manager, command in INSTALL_COMMANDS.items():
+        if shutil.which(manager):
+            if os.geteuid() == 0:
+                return command
+            return " && ".join(f"sudo {part}" for part in command.split(" && "))
+    return "conda install -c conda-forge s3fs-fuse (or see the page on installing)"
+
+
+def may_install() -> bool:
+    """Find out whether `install_command` would run without asking anybody.
+
+    Returns
+    -------
+    bool
+        True for root, and where ``sudo`` asks for no password.
+    """
+    if not any(shutil.which(manager) for manager in INSTALL_COMMANDS):
+        return False
+    if os.geteuid() == 0:
+        return True
+    sudo = shutil.which("sudo")
+    return (
+        bool(sudo)
+        and not subprocess.run(
+            [str(sudo), "-n", "true"], capture_output=True, check=False
+        ).returncode
+    )
+
+
+def install() -> str:
+    """Install the ``s3fs`` program with the system's package manager, if it is missing.
+
+    Returns
+    -------
+    str
+        What was done.
+
+    Raises
+    ------
+    SetupError
+        If it is missing and this user may not install it, or the installation failed.
+    """
+    try:
+        return f"s3fs is installed: {find_s3fs()}"
+    except SetupError:
+        if not may_install():
+            raise
+    command = install_command()
+    print(f"s3fs is missing. Installing it: {command}", flush=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    status = subprocess.run(command, shell=True, env=environment, check=False).returncode
+    if status:
+        raise SetupError(
+            f"expected '{command}' to install s3fs, but it ended with exit status {status}."
+            " Its own words stand above. Mend the cause and run it by hand."
+        )
+    return f"s3fs is now installed: {find_s3fs()}"

@@ -1,0 +1,253 @@
+"""A bucket to try things on: on a local S3 server, or in a bucket of the reader's own."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from s3_mounts.data import sample_path, use_packaged_coastlines
+from s3_mounts.errors import SandboxError
+from s3_mounts.mounting import unmount_below
+from s3_mounts.server import Server, any_server
+from s3_mounts.store import endpoint_url, require_bucket
+from s3_mounts.terminal import shell
+from s3_mounts.traffic import Traffic
+
+OWN_BUCKET = "S3_MOUNTS_BUCKET"
+"""The environment variable that names a bucket of the reader's own to use instead."""
+
+_LOCAL_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "sandbox",
+    "AWS_SECRET_ACCESS_KEY": "sandbox-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
+}
+_UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL_S3")
+
+_running: list[Sandbox] = []
+
+
+@dataclass(eq=False, repr=False)
+class Sandbox:
+    """A bucket with real data in it, and a folder to work in. Use it in a ``with`` block.
+
+    Made by `start_sandbox`.
+
+    Attributes
+    ----------
+    bucket : str
+        The bucket.
+    prefix : str
+        What the keys of this sandbox start with: nothing on the local server, a unique prefix
+        with a slash at its end in a bucket of the reader's own.
+    endpoint : str or None
+        The address of the object store; None for Amazon's own.
+    directory : Path
+        A new folder, for mount points and local files. It goes when the sandbox stops.
+    """
+
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    directory: Path
+    _server: Server | None
+    _cleanup: contextlib.ExitStack
+
+    def __post_init__(self) -> None:
+        _running.append(self)
+
+    @property
+    def source(self) -> str:
+        """What s3fs is to mount: ``bucket``, or ``bucket:/prefix``."""
+        return f"{self.bucket}:/{self.prefix.rstrip('/')}" if self.prefix else self.bucket
+
+    def add_samples(self, names: Iterable[str]) -> None:
+        """Put files of Iris's sample data into the bucket.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Their paths within the sample data, which become their keys.
+
+        Raises
+        ------
+        SandboxError
+            If there is no such file.
+        """
+        s3 = boto3.client("s3")
+        for name in names:
+            s3.upload_file(str(sample_path(name)), self.bucket, f"{self.prefix}{name}")
+
+    def shell(self, command: str, *, status: int = 0) -> None:
+        """Run a command in the sandbox's folder and show it, see `s3_mounts.shell`."""
+        shell(command, directory=self.directory, status=status)
+
+    @contextlib.contextmanager
+    def traffic(self) -> Iterator[Traffic]:
+        """Count what crosses the network while the block runs.
+
+        The count is the server's: bytes that were really sent and received, and requests,
+        of this bucket. It ends when the last request that is under way has ended.
+
+        Yields
+        ------
+        Traffic
+            Empty at first, filled when the block ends.
+
+        Raises
+        ------
+        SandboxError
+            If the bucket is the reader's own, whose server keeps no such log for us.
+        """
+        if not self._server:
+            raise SandboxError(
+                "expected the local sandbox, whose server counts requests and bytes, but"
+                f" {OWN_BUCKET} selects your own bucket {self.bucket!r}. Unset it to run this."
+            )
+        before = len(self._server.requests())
+        traffic = Traffic()
+        yield traffic
+        traffic.log = [
+            request
+            for request in self._server.requests(since=before)
+            if request.bucket == self.bucket
+        ]
+
+    def stop(self) -> None:
+        """Unmount, remove the objects and the folder; it may be called twice."""
+        if self in _running:
+            _running.remove(self)
+        self._cleanup.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<sandbox: {self.source} at {self.endpoint or 'Amazon S3'}>"
+
+
+def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) -> Sandbox:
+    """Get a bucket to try things on, with real data in it.
+
+    By default the bucket is on a local S3 server that is started for the purpose.
+    Where the environment variable ``S3_MOUNTS_BUCKET`` names a bucket of your own, a part of
+    that is used, under a unique prefix; then your credentials and ``AWS_ENDPOINT_URL`` count.
+
+    For as long as the local sandbox runs, the environment variables of this process point boto3
+    and s3fs to it. Cartopy finds its 110 m coastlines without a download.
+
+    Parameters
+    ----------
+    bucket : str
+        The name of the bucket; in a bucket of your own, the start of the prefix.
+    samples : iterable of str, optional
+        Files to put into the bucket, see `Sandbox.add_samples`.
+    port : int, default: 0
+        The port of the local server; 0 for any free one.
+
+    Returns
+    -------
+    Sandbox
+        The sandbox. It stops at the end of the process at the latest.
+
+    Raises
+    ------
+    SandboxError
+        If the local server does not start, the bucket exists, or a sample is unknown.
+    StoreError
+        If your own bucket cannot be used.
+    """
+    use_packaged_coastlines()
+    own = os.environ.get(OWN_BUCKET)
+    with contextlib.ExitStack() as cleanup:
+        if own:
+            require_bucket(own, endpoint_url())
+            server = None
+            prefix = f"{bucket}-{secrets.token_hex(4)}/"
+            folder = Path(tempfile.mkdtemp(prefix="s3-mounts-")).resolve()
+            # Newer versions of s3fs hang on a prefix without a directory object of its own.
+            boto3.client("s3").put_object(Bucket=own, Key=prefix)
+        else:
+            server = cleanup.enter_context(any_server(port))
+            prefix = ""
+            folder = Path(tempfile.mkdtemp(dir=server.directory))
+            cleanup.enter_context(_local_environment(server.url))
+            _create_bucket(bucket)
+        cleanup.callback(_remove_objects, own or bucket, prefix)
+        cleanup.callback(shutil.rmtree, folder)
+        cleanup.callback(unmount_below, folder)
+        sandbox = Sandbox(own or bucket, prefix, endpoint_url(), folder, server, cleanup.pop_all())
+    try:
+        sandbox.add_samples(samples)
+    except BaseException:
+        sandbox.stop()
+        raise
+    return sandbox
+
+
+@contextlib.contextmanager
+def _local_environment(url: str) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(_LOCAL_ENVIRONMENT, AWS_ENDPOINT_URL=url)
+    for name in _UNSET:
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        for name in (*_LOCAL_ENVIRONMENT, "AWS_ENDPOINT_URL", *_UNSET):
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]
+
+
+def _create_bucket(bucket: str) -> None:
+    s3 = boto3.client("s3")
+    if bucket in (known["Name"] for known in s3.list_buckets()["Buckets"]):
+        raise SandboxError(
+            f"expected no bucket {bucket!r} in the sandbox yet, but a sandbox that still runs has"
+            " one. Stop that one first, or choose another name."
+        )
+    try:
+        s3.create_bucket(Bucket=bucket)
+    except (ClientError, BotoCoreError) as error:
+        raise SandboxError(
+            f"expected a name for a bucket, such as 'climate-data', found {bucket!r}: {error}"
+        ) from error
+
+
+def _remove_objects(bucket: str, prefix: str) -> None:
+    store = boto3.resource("s3").Bucket(bucket)
+    store.objects.filter(Prefix=prefix).delete()
+    if not prefix:
+        store.delete()
+
+
+def stop_all() -> None:
+    """Stop every sandbox of this process."""
+    for sandbox in reversed(_running):
+        sandbox.stop()
+
+
+atexit.register(stop_all)

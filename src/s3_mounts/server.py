@@ -1,0 +1,187 @@
+"""The handle on the sandbox's S3 server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from s3_mounts.errors import SandboxError
+from s3_mounts.traffic import Request
+
+# moto copies a whole object for every range of it that is asked for. With objects in memory and
+# one heap that keeps what it was given, that takes a sixth of the time.
+_LARGE = str(2**33)
+_FAST_COPIES = {
+    "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": _LARGE,
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": _LARGE,
+    "MALLOC_TRIM_THRESHOLD_": _LARGE,
+}
+_START_LIMIT = 60
+_SETTLE_LIMIT = 30
+_QUIET = 0.05
+
+
+class Server:
+    """A local S3 server in a process of its own. Use it in a ``with`` block.
+
+    It listens on the loopback interface only.
+    It ends with this process, whatever ends that, and takes everything in its folder along.
+
+    Parameters
+    ----------
+    port : int, default: 0
+        The port to listen on; 0 for any free one.
+
+    Attributes
+    ----------
+    url : str
+        Its address.
+    directory : Path
+        A new folder for everything that is to go when the server ends.
+
+    Raises
+    ------
+    SandboxError
+        If the server does not start, for example because the port is taken.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="s3-mounts-")).resolve()
+        with tempfile.TemporaryFile() as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "s3_mounts.moto_server", str(self.directory), str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | _FAST_COPIES,
+                # Ctrl-C is for the reader's process, which still needs the server to unmount.
+                start_new_session=True,
+            )
+            self.url = self._first_line()
+            if not self.url:
+                self.stop()
+                errors.seek(0)
+                said = errors.read().decode(errors="replace").strip()[-1000:]
+                raise SandboxError(
+                    f"expected the local S3 server to start on port {port or '(any)'} of"
+                    f" 127.0.0.1, but it did not. It said: {said or 'nothing'}"
+                )
+
+    def _first_line(self) -> str:
+        assert self._process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(_START_LIMIT):
+                return ""
+        return self._process.stdout.readline().strip()
+
+    def stop(self) -> None:
+        """End the server, with everything in its folder; it may be called twice."""
+        assert self._process.stdin
+        assert self._process.stdout
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def requests(self, since: int = 0) -> list[Request]:
+        """List what was asked of the server, once nothing is under way any more.
+
+        Parameters
+        ----------
+        since : int, default: 0
+            How many of the first requests to leave out.
+
+        Returns
+        -------
+        list of Request
+            The requests, in the order in which they ended.
+
+        Raises
+        ------
+        SandboxError
+            If requests are still under way after half a minute.
+        """
+        deadline = time.monotonic() + _SETTLE_LIMIT
+        seen = -1
+        while time.monotonic() < deadline:
+            with urllib.request.urlopen(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
+                log = json.load(answer)
+            if log["active"] == 0 and log["finished"] == seen:
+                return [Request(**request) for request in log["requests"]]
+            seen = log["finished"]
+            time.sleep(_QUIET)
+        raise SandboxError(
+            f"expected the requests to the sandbox to end, but after {_SETTLE_LIMIT} s some are"
+            " still under way. Close what reads from the mount, then count."
+        )
+
+
+_shared: Server | None = None
+
+
+@contextlib.contextmanager
+def shared_server() -> Iterator[Server]:
+    """Let all sandboxes of this process that start in the block use one server.
+
+    Starting the server takes longer than anything else that a sandbox does.
+
+    Yields
+    ------
+    Server
+        The server.
+    """
+    global _shared
+    with Server() as _shared:
+        try:
+            yield _shared
+        finally:
+            _shared = None
+
+
+@contextlib.contextmanager
+def any_server(port: int = 0) -> Iterator[Server]:
+    """Use the shared server, or start one for the block.
+
+    Parameters
+    ----------
+    port : int, default: 0
+        A port that it must listen on; any other than 0 means a server of its own.
+
+    Yields
+    ------
+    Server
+        The server.
+    """
+    if _shared and not port:
+        yield _shared
+    else:
+        with Server(port) as server:
+            yield server

@@ -1,0 +1,120 @@
+"""Ask the object store whether a bucket can be used."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from urllib.parse import quote, urlencode
+
+import botocore.session
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import HTTPClientError
+from botocore.httpsession import URLLib3Session
+
+from s3_mounts.errors import StoreError
+
+
+def endpoint_url() -> str | None:
+    """Read the address of the object store from the environment.
+
+    Returns
+    -------
+    str or None
+        ``AWS_ENDPOINT_URL``, which boto3 reads too; None means Amazon's own.
+    """
+    return os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """Split what s3fs mounts into bucket and prefix.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket`` or ``bucket:/prefix``.
+
+    Returns
+    -------
+    bucket, prefix : str
+        The prefix without slashes at its ends; empty for the whole bucket.
+
+    Examples
+    --------
+    >>> split_source("climate-data:/monthly/")
+    ('climate-data', 'monthly')
+    """
+    bucket, _, prefix = source.partition(":")
+    return bucket, prefix.strip("/")
+
+
+def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10) -> None:
+    """Ask the store for the name of one object, as s3fs will.
+
+    boto3 would do, but making its client takes several times as long as the whole mount.
+    So botocore signs and sends this one request.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket`` or ``bucket:/prefix``.
+    endpoint : str, optional
+        The address of the object store; Amazon's own by default.
+    timeout : float, default: 10
+        How long to wait for a connection, and for an answer, in seconds.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be reached, knows no such bucket or prefix, or refuses.
+    """
+    bucket, prefix = split_source(source)
+    query = {"list-type": "2", "max-keys": "1"} | ({"prefix": f"{prefix}/"} if prefix else {})
+    if endpoint:
+        url = f"{endpoint.rstrip('/')}/{quote(bucket)}"
+    else:
+        url = f"https://{quote(bucket)}.s3.amazonaws.com/"
+    where = endpoint or "Amazon S3"
+
+    session = botocore.session.Session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise StoreError(
+            "expected credentials for the object store, found none. Put them in"
+            " ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    request = AWSRequest("GET", f"{url}?{urlencode(query)}")
+    region = session.get_config_variable("region") or "us-east-1"
+    S3SigV4Auth(credentials, "s3", region).add_auth(request)
+    try:
+        answer = URLLib3Session(timeout=math.ceil(timeout)).send(request.prepare())
+    except HTTPClientError as error:
+        raise StoreError(
+            f"expected an object store at {where}, but it cannot be reached: {error}."
+            " Check the address, the network and any proxy."
+        ) from error
+
+    # 301 and 400 name the region that the bucket is in; s3fs follows them by itself.
+    if answer.status_code < 300 or "x-amz-bucket-region" in answer.headers:
+        if prefix and "<KeyCount>0</KeyCount>" in answer.text:
+            raise StoreError(
+                f"expected objects under the prefix {prefix!r} of the bucket {bucket!r} at"
+                f" {where}, found none. Check the spelling."
+            )
+        return
+    raise StoreError(_refusal(answer.status_code, answer.text, bucket, where))
+
+
+def _refusal(status: int, body: str, bucket: str, where: str) -> str:
+    code = re.search(r"<Code>(.*?)</Code>", body)
+    words = f"{status} {code[1]}" if code else str(status)
+    found = f"expected the bucket {bucket!r} at {where}, but the store answers {words}."
+    if status == 404:
+        return f"{found} There is no such bucket: check the spelling and the address."
+    if status in (401, 403):
+        return (
+            f"{found} It refuses these credentials: check the access key, the profile, and that"
+            " they allow listing this bucket."
+        )
+    return f"{found} Check the address, and try again later."

@@ -1,0 +1,151 @@
+"""What crossed the network: requests by S3 operation, bytes down and bytes up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    pass
+
+MEGABYTE = 1_000_000
+
+_OBJECT_OPERATIONS = {
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "PUT": "PutObject",
+    "DELETE": "DeleteObject",
+}
+_MULTIPART_OPERATIONS = {
+    "GET": "ListParts",
+    "PUT": "UploadPart",
+    "POST": "CompleteMultipartUpload",
+    "DELETE": "AbortMultipartUpload",
+}
+_BUCKET_OPERATIONS = {
+    "GET": "ListObjects",
+    "HEAD": "HeadBucket",
+    "PUT": "CreateBucket",
+    "POST": "DeleteObjects",
+    "DELETE": "DeleteBucket",
+}
+
+
+def operation_name(method: str, key: str, query: str, *, is_copy: bool = False) -> str:
+    """Name the S3 operation that an HTTP request asks for.
+
+    Parameters
+    ----------
+    method : str
+        The HTTP method, such as ``"GET"``.
+    key : str
+        The object's key; empty for a request about a bucket.
+    query : str
+        The query string, without the question mark.
+    is_copy : bool, default: False
+        Whether the request has the header ``x-amz-copy-source``.
+
+    Returns
+    -------
+    str
+        The name in the `S3 API reference
+        <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>`__,
+        or the method itself for an operation that neither Iris's readers nor s3fs use.
+
+    Examples
+    --------
+    >>> operation_name("GET", "air_temp.pp", "")
+    'GetObject'
+    >>> operation_name("PUT", "big.nc", "partNumber=2&uploadId=x")
+    'UploadPart'
+    """
+    parameters = parse_qs(query, keep_blank_values=True)
+    if not key:
+        if method == "GET" and "uploads" in parameters:
+            return "ListMultipartUploads"
+        return _BUCKET_OPERATIONS.get(method, method)
+    if "uploadId" in parameters:
+        if method == "PUT" and is_copy:
+            return "UploadPartCopy"
+        return _MULTIPART_OPERATIONS.get(method, method)
+    if method == "POST" and "uploads" in parameters:
+        return "CreateMultipartUpload"
+    if method == "PUT" and is_copy:
+        return "CopyObject"
+    return _OBJECT_OPERATIONS.get(method, method)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as the server saw it.
+
+    Attributes
+    ----------
+    bucket, key : str
+        What the request was about; the key is empty for the bucket itself.
+    operation : str
+        The S3 operation, such as ``"GetObject"``.
+    status : int
+        The HTTP status of the answer.
+    bytes_down, bytes_up : int
+        The bytes of the two bodies that were really sent, without headers.
+    """
+
+    bucket: str
+    key: str
+    operation: str
+    status: int
+    bytes_down: int
+    bytes_up: int
+
+
+class Traffic:
+    """The requests between two points.
+
+    Filled by `Sandbox.traffic` when its ``with`` block ends.
+
+    Attributes
+    ----------
+    log : list of Request
+        The requests, in the order in which they ended.
+    """
+
+    def __init__(self, log: Iterable[Request] = ()) -> None:
+        self.log = list(log)
+
+    @property
+    def requests(self) -> int:
+        """The number of requests."""
+        return len(self.log)
+
+    @property
+    def operations(self) -> dict[str, int]:
+        """The number of requests of each S3 operation, the most frequent first."""
+        return dict(Counter(request.operation for request in self.log).most_common())
+
+    @property
+    def bytes_down(self) -> int:
+        """The bytes that the store sent."""
+        return sum(request.bytes_down for request in self.log)
+
+    @property
+    def bytes_up(self) -> int:
+        """The bytes that the store received."""
+        return sum(request.bytes_up for request in self.log)
+
+    def __str__(self) -> str:
+        """Lay the counts out as a table of operations, with a total."""
+        lines = [f"{'operation':<24}{'requests':>9}{'MB down':>10}{'MB up':>10}"]
+        for name, count in self.operations.items():
+            part = Traffic(r for r in self.log if r.operation == name)
+            lines.append(_row(name, count, part))
+        lines.append(_row("total", self.requests, self))
+        return "\n".join(lines)
+
+
+def _row(name: str, count: int, traffic: Traffic) -> str:
+    down, up = traffic.bytes_down / MEGABYTE, traffic.bytes_up / MEGABYTE
+    return f"{name:<24}{count:>9}{down:>10.2f}{up:>10.2f}"

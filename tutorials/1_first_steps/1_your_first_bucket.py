@@ -1,0 +1,132 @@
+"""
+Your first bucket
+=================
+
+Mount a bucket, load a cube from it, draw a map, and unmount.
+
+* **You will learn** how to use a bucket like a directory, from the empty mount point to the
+  unmounted bucket.
+* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **Time**: five minutes to read.
+"""
+
+# %%
+# A bucket to try things on
+# -------------------------
+#
+# :func:`~s3_mounts.start_sandbox` starts an S3 server on your own machine and puts some of Iris's
+# sample data into a bucket named ``climate-data``.
+# Everything below works in the same way on a bucket of yours.
+
+import iris
+import iris.quickplot as qplt
+import matplotlib.pyplot as plt
+from s3_mounts import start_sandbox
+
+iris.FUTURE.date_microseconds = True
+
+sandbox = start_sandbox(
+    "climate-data",
+    samples=[
+        "A1B.2098.pp",
+        "E1.2098.pp",
+        "GloSea4/ensemble_001.pp",
+        "GloSea4/ensemble_002.pp",
+    ],
+)
+
+# %%
+# Mount it
+# --------
+#
+# A mount point is an empty directory.
+# ``s3fs`` is the program that makes the bucket appear there.
+# It takes the name of the bucket and the mount point.
+#
+# ``sandbox.shell`` runs a command and shows you what you would see in a terminal.
+
+sandbox.shell("mkdir my_bucket")
+sandbox.shell(f"s3fs {sandbox.source} my_bucket")
+
+# %%
+# That was silent, and silence proves nothing: ``s3fs`` says nothing and exits with status 0 in
+# many cases in which **nothing** is mounted.
+# So look whether a file system of type ``fuse.s3fs`` is there.
+# The command fails if there is none.
+
+sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
+
+# %%
+# Look around
+# -----------
+#
+# Objects look like files.
+# The ``/`` in the key ``GloSea4/ensemble_001.pp`` looks like a directory.
+
+sandbox.shell("ls my_bucket my_bucket/GloSea4")
+
+# %%
+# Load a cube
+# -----------
+#
+# Iris needs to know nothing about S3.
+# It gets a path, as always.
+# ``sandbox.directory`` is where the commands above ran.
+
+mount_point = sandbox.directory / "my_bucket"
+cube = iris.load_cube(mount_point / "A1B.2098.pp")
+print(cube)
+
+# %%
+# The cube is as lazy as one from a local disk: its data stay in the bucket until you use them.
+
+print("Lazy before it is drawn:", cube.has_lazy_data())
+
+# %%
+# Draw a map
+# ----------
+#
+# The bucket holds the mean temperature of the year 2098 in two scenarios, A1B and E1.
+# How much warmer is the world in A1B?
+
+milder = iris.load_cube(mount_point / "E1.2098.pp")
+difference = cube - milder
+
+plt.figure(figsize=(8, 4.6), layout="constrained")
+levels = range(-2, 11)
+qplt.contourf(difference, levels=levels, cmap="YlOrRd", extend="both")
+plt.gca().coastlines(resolution="110m")
+plt.title("Air temperature in 2098, scenario A1B minus scenario E1")
+plt.show()
+
+# %%
+# Unmount
+# -------
+#
+# A mount is a running program that outlives your Python session.
+# Unmount when you are done.
+# Root and, on a current Linux, every user can do that with ``umount``.
+# ``fusermount -u my_bucket`` works everywhere for the user who mounted.
+
+sandbox.shell("umount my_bucket")
+
+# %%
+# Now the directory is what it was: empty.
+
+sandbox.shell("ls -A my_bucket")
+
+# %%
+# The sandbox takes its server and its files along when it stops.
+
+sandbox.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * ``s3fs BUCKET DIRECTORY`` makes a bucket look like a directory, for every program.
+# * Its silence proves nothing. ``findmnt --mountpoint DIRECTORY`` does.
+# * Iris loads from the mount as from any other path.
+# * ``umount`` ends it.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`.

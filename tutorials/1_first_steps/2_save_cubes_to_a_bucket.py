@@ -1,0 +1,190 @@
+"""
+Save cubes to a bucket
+======================
+
+Save netCDF and PP through the mount, find the objects again, and see what each way uploads.
+
+* **You will learn** when a saved cube is really in the bucket, what a save costs, and which way
+  of saving we recommend.
+* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **Time**: seven minutes to read.
+"""
+
+# %%
+# Start with a mounted bucket
+# ---------------------------
+#
+# The last lesson mounted with the command.
+# :func:`s3_mounts.mount` runs the same command, and raises an exception where the command would
+# be silent.
+
+import shutil
+
+import boto3
+import iris
+import matplotlib.pyplot as plt
+from s3_mounts import mount, sample_path, start_sandbox
+
+# Opt in to what Iris will do by default, so that it has nothing to warn about.
+iris.FUTURE.date_microseconds = True
+iris.FUTURE.lam_pole_offset = True
+iris.FUTURE.save_split_attrs = True
+
+sandbox = start_sandbox("climate-data")
+mount_point = sandbox.directory / "my_bucket"
+mount_point.mkdir()
+mounted = mount(sandbox.source, mount_point)
+
+# %%
+# This is the cube to save: 80 years of air temperature over North America.
+
+cube = iris.load_cube(sample_path("A1B_north_america.nc"))[:80]
+print(cube.summary(shorten=True))
+
+# %%
+# Save it
+# -------
+#
+# Give Iris a path below the mount point.
+# The ending of the name selects the format.
+
+iris.save(cube, mount_point / "temperature.nc")
+iris.save(cube, mount_point / "temperature.pp")
+
+# %%
+# Another client, here boto3, finds the two objects in the bucket.
+# It does not use the mount.
+
+s3 = boto3.client("s3")
+
+
+def sizes_in_store():
+    """Ask the store which objects it has, and for their sizes in bytes."""
+    answer = s3.list_objects_v2(Bucket=sandbox.bucket, Prefix=sandbox.prefix)
+    return {
+        item["Key"].removeprefix(sandbox.prefix): item["Size"]
+        for item in answer.get("Contents", [])
+    }
+
+
+for key, size in sizes_in_store().items():
+    print(f"{key:<20}{size:>10,} bytes")
+
+# %%
+# Read back, they hold the same numbers.
+
+for name in ("temperature.nc", "temperature.pp"):
+    again = iris.load_cube(mount_point / name)
+    same = bool((again.data == cube.data).all())
+    print(name, "holds the same data:", same)
+
+# %%
+# When is it really there?
+# ------------------------
+#
+# An object store has no half-written objects and no appending.
+# ``s3fs`` collects what you write on the local disk, and **uploads the file when it is closed**.
+# Watch what the store has of a small file.
+
+with open(mount_point / "note.txt", "w") as note:
+    note.write("Written through the mount.\n")
+    note.flush()
+    stored = sizes_in_store().get("note.txt", 0)
+    print("Written and flushed, bytes in the store:", stored)
+
+stored = sizes_in_store().get("note.txt", 0)
+print("Closed, bytes in the store:", stored)
+
+# %%
+# So it is only when the file is closed that an error of the upload can show.
+#
+# What a save uploads
+# -------------------
+#
+# An object cannot be changed in part, so every upload sends **the whole file again**.
+# A save may open and close its file, or flush it, many times.
+# The sandbox's server counts the bytes that it receives.
+# Compare them with the size of the object that is there at the end.
+
+uploads = {}
+
+
+def measure(label, save, key):
+    """Save in some way, and count what that uploads."""
+    with sandbox.traffic() as traffic:
+        save(mount_point / key)
+    uploads[label] = traffic.bytes_up / sizes_in_store()[key]
+    times = traffic.operations["PutObject"]
+    print(f"{label:<30}{times:>4} uploads{uploads[label]:>7.1f} × the size")
+
+
+def save_directly(cube):
+    """Make a function that saves a cube straight onto the mount."""
+    return lambda path: iris.save(cube, path)
+
+
+def save_locally_and_copy(path):
+    """Save to the local disk first, then copy the finished file to the bucket."""
+    local = sandbox.directory / path.name
+    iris.save(cube, local)
+    shutil.copyfile(local, path)
+    local.unlink()
+
+
+measure("PP, 20 fields", save_directly(cube[:20]), "20_fields.pp")
+measure("PP, 40 fields", save_directly(cube[:40]), "40_fields.pp")
+measure("PP, 80 fields", save_directly(cube), "80_fields.pp")
+measure("netCDF", save_directly(cube), "direct.nc")
+measure("PP, saved locally, copied", save_locally_and_copy, "copied.pp")
+measure("netCDF, saved locally, copied", save_locally_and_copy, "copied.nc")
+
+# %%
+# A PP save straight onto the mount uploads the growing file three times for every field.
+# Twice the fields cost four times the upload.
+
+figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+colours = [
+    "tab:blue" if "copied" in label else "tab:orange" for label in uploads
+]
+bars = axes.barh(list(uploads), list(uploads.values()), color=colours)
+axes.bar_label(bars, fmt=" %.1f ×")
+axes.invert_yaxis()
+axes.margins(x=0.12)
+axes.set_xlabel("bytes uploaded ÷ size of the object")
+axes.set_title("What each way of saving uploads")
+plt.show()
+
+# %%
+# The way that we recommend
+# -------------------------
+#
+# **Save to the local disk, then copy the finished file.**
+# It uploads every byte once.
+# Afterwards ask the store, not the mount, whether it has all of it.
+
+local = sandbox.directory / "result.nc"
+iris.save(cube, local)
+shutil.copyfile(local, mount_point / "result.nc")
+complete = sizes_in_store()["result.nc"] == local.stat().st_size
+print("All of it is stored:", complete)
+
+# %%
+# Unmount
+# -------
+#
+# ``unmount`` returns when the ``s3fs`` process has ended, so nothing is still on its way.
+
+mounted.unmount()
+sandbox.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * A save through the mount works for every format, with ``iris.save`` as you know it.
+# * The object is stored when the file is closed, not before.
+# * Saving PP straight onto the mount uploads the growing file again and again.
+#   How often netCDF does so depends on the version of ``s3fs``.
+# * Saving locally and copying uploads it once.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
