@@ -9,7 +9,7 @@ from pathlib import Path
 
 import botocore.session
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, HTTPClientError
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
 from s3_mounts import mount_table
@@ -17,8 +17,8 @@ from s3_mounts.errors import SetupError
 from s3_mounts.program import (
     find_s3fs,
     fusermount,
+    install_command,
     kernel_problem,
-    require_fuse,
     s3fs_version,
 )
 from s3_mounts.store import endpoint_url
@@ -81,11 +81,10 @@ def _fusermount() -> Finding:
     name = fusermount()
     if name:
         return Finding("fusermount", name)
-    try:
-        require_fuse()
-    except SetupError as error:
-        return Finding("fusermount", str(error), ok=False, required=True)
-    return Finding("fusermount", "none, but root can do without")
+    if os.geteuid() == 0:
+        return Finding("fusermount", "none, but root can do without")
+    to_do = f"none, and only root can mount without it. Install it: {install_command()}"
+    return Finding("fusermount", to_do, ok=False, required=True)
 
 
 def _sharing() -> Finding:
@@ -121,7 +120,7 @@ def _store() -> Finding:
         return Finding("store", "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)")
     try:
         answer = URLLib3Session(timeout=5).send(AWSRequest("GET", endpoint).prepare())
-    except HTTPClientError as error:
+    except BotoCoreError as error:
         return Finding("store", f"{endpoint} cannot be reached: {error}", ok=False)
     return Finding("store", f"{endpoint} answers with status {answer.status_code}")
 
@@ -135,14 +134,3 @@ def _leftovers() -> Finding:
             "mounts", f"{len(dead)} without an s3fs process of yours. Remove: {commands}", ok=False
         )
     return Finding("mounts", ", ".join(map(str, mounts)) or "none")
-
-
-def user_name() -> str:
-    """Name the user that the findings hold for.
-
-    Returns
-    -------
-    str
-        ``"root"``, or that it is an ordinary user.
-    """
-    return "root" if os.geteuid() == 0 else "an ordinary user"

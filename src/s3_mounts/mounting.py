@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -27,7 +28,11 @@ from s3_mounts.store import endpoint_url, require_bucket
 
 _POLL = 0.002
 
+_children: list[subprocess.Popen[bytes]] = []
+"""The s3fs processes that this one has started, to be reaped when they have ended."""
 
+
+@dataclass(frozen=True, repr=False)
 class Mount:
     """A mounted bucket. Use it in a ``with`` block to unmount at the end.
 
@@ -41,16 +46,12 @@ class Mount:
         What is mounted: ``bucket`` or ``bucket:/prefix``.
     """
 
-    def __init__(self, source: str, path: Path, process: subprocess.Popen[bytes]) -> None:
-        self.source = source
-        self.path = path
-        self._process = process
+    source: str
+    path: Path
 
     def unmount(self, *, lazy: bool = False, timeout: float = 20) -> None:
         """Unmount the bucket, see `s3_mounts.unmount`."""
         unmount(self.path, lazy=lazy, timeout=timeout)
-        if not lazy:
-            self._process.wait()
 
     def __enter__(self) -> Path:
         return self.path
@@ -156,7 +157,8 @@ def mount(
         except BaseException:
             _give_up(process, mount_point)
             raise
-    return Mount(source, mount_point, process)
+    _children.append(process)
+    return Mount(source, mount_point)
 
 
 def _require_free_directory(mount_point: Path) -> None:
@@ -201,19 +203,19 @@ def _await_mount(
 
 def _await_answer(mount_point: Path, deadline: float, log: IO[bytes]) -> None:
     # A look into a hanging mount cannot be interrupted, so a process that can be spared does it.
-    probe = subprocess.Popen(
+    with subprocess.Popen(
         ["stat", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        _, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
-    except subprocess.TimeoutExpired:
-        mount_table.abandon(mount_point)
-        probe.kill()
-        raise MountError(
-            f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
-            " A prefix without a directory object of its own does this with s3fs 1.96 and 1.97."
-            f" {_words(log)}"
-        ) from None
+    ) as probe:
+        try:
+            _, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
+        except subprocess.TimeoutExpired:
+            # It comes back when nothing is mounted any more, and not before.
+            mount_table.abandon(mount_point)
+            raise MountError(
+                f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
+                " A prefix without a directory object of its own does this with s3fs 1.96 and"
+                f" 1.97. {_words(log)}"
+            ) from None
     if probe.returncode:
         raise MountError(
             f"s3fs mounted on {mount_point}, but a look into it fails:"
@@ -266,6 +268,7 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
     if lazy:
         return
     _, running = psutil.wait_procs(serving, timeout=timeout)
+    _children[:] = [child for child in _children if child.poll() is None]
     if running:
         raise UnmountError(
             f"{mount_point} is unmounted, but s3fs (process {running[0].pid}) still runs after"

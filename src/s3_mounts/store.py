@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
 from s3_mounts.errors import StoreError
@@ -89,7 +89,7 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
     S3SigV4Auth(credentials, "s3", region).add_auth(request)
     try:
         answer = URLLib3Session(timeout=math.ceil(timeout)).send(request.prepare())
-    except HTTPClientError as error:
+    except BotoCoreError as error:
         raise StoreError(
             f"expected an object store at {where}, but it cannot be reached: {error}."
             " Check the address, the network and any proxy."

@@ -1,0 +1,79 @@
+"""What the tests share: one S3 server, a sandbox, and a check that nothing is left."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from s3_mounts import Sandbox, mount_table, start_sandbox
+from s3_mounts.server import Server, shared_server
+
+REPOSITORY = Path(__file__).parents[1]
+LESSONS = sorted(REPOSITORY.glob("tutorials/*/*.py"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The S3 server that all tests of this process share."""
+    with shared_server() as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Iterator[Sandbox]:
+    """A bucket with one sample file, and a folder that must hold no mount afterwards."""
+    with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
+        yield sandbox
+        left = [p for p in mount_table.mount_points() if p.is_relative_to(sandbox.directory)]
+    assert not left, f"the test has left mounts: {left}"
+
+
+@pytest.fixture
+def mount_point(sandbox: Sandbox) -> Path:
+    """An empty directory in the sandbox."""
+    directory = sandbox.directory / "my_bucket"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def fake_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """A function that puts a shell script first on PATH."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def make(name: str, script: str) -> Path:
+        program = folder / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        return program
+
+    return make
+
+
+@pytest.fixture
+def no_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is all of PATH."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_s3fs() -> str:
+    """The path of the real program."""
+    found = shutil.which("s3fs")
+    assert found, "the tests need the program s3fs: python -m s3_mounts install"
+    return found
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in CI that has skipped anything: no test of ours has a reason to."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,48 @@
+import subprocess
+import sys
+
+import pytest
+
+from s3_mounts import SandboxError, data, sample_path
+
+
+def test_a_sample_is_a_file():
+    assert sample_path("GloSea4/ensemble_001.pp").is_file()
+
+
+def test_nothing_similar():
+    with pytest.raises(SandboxError, match="found nothing similar"):
+        sample_path("zzzzzzzzzz")
+
+
+@pytest.mark.parametrize("order", ["cartopy first", "ours first"])
+def test_coastlines_are_drawn_without_a_download(order, tmp_path):
+    """A coastline that is not packaged would have to come over the network, and fail here."""
+    lines = ["import cartopy.crs as ccrs", "use_packaged_coastlines()"]
+    if order == "ours first":
+        lines.reverse()
+    program = "\n".join(
+        [
+            "import matplotlib; matplotlib.use('agg')",
+            "import matplotlib.pyplot as plt",
+            "from s3_mounts.data import use_packaged_coastlines",
+            *lines,
+            "import urllib.request",
+            "urllib.request.urlopen = None",
+            "axes = plt.axes(projection=ccrs.PlateCarree())",
+            "axes.coastlines(resolution='110m')",
+            "plt.savefig('map.png')",
+        ]
+    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "map.png").exists()
+
+
+def test_a_folder_of_the_user_is_left_as_it_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("CARTOPY_DATA_DIR", str(tmp_path))
+    import cartopy
+
+    monkeypatch.setitem(cartopy.config, "pre_existing_data_dir", tmp_path)
+    data.use_packaged_coastlines()
+    assert cartopy.config["pre_existing_data_dir"] == tmp_path

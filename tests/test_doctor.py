@@ -1,0 +1,60 @@
+import os
+
+from s3_mounts import mount, mount_table, program
+from s3_mounts.doctor import Finding, examine
+
+
+def by_subject():
+    return {finding.subject: finding for finding in examine()}
+
+
+def test_everything_is_there(sandbox, mount_point):
+    with mount(sandbox.source, mount_point):
+        findings = by_subject()
+    assert list(findings) == [
+        "s3fs",
+        "FUSE",
+        "fusermount",
+        "sharing",
+        "credentials",
+        "store",
+        "mounts",
+    ]
+    assert all(finding.ok for finding in findings.values())
+    assert findings["s3fs"].found.startswith("version 1.")
+    assert findings["credentials"].found == "found by the method env"
+    assert findings["store"].found.startswith(sandbox.endpoint)
+    assert str(mount_point) in findings["mounts"].found
+
+
+def test_what_is_missing_is_said_with_what_to_do(no_programs, monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "FUSE_DEVICE", tmp_path / "fuse")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    findings = by_subject()
+    missing = [f.subject for f in findings.values() if f.required and not f.ok]
+    assert missing == ["s3fs", "FUSE", *(["fusermount"] if os.geteuid() else [])]
+    assert "Install it" in findings["s3fs"].found
+    assert "modprobe" in findings["FUSE"].found
+    assert "cannot be reached" in findings["store"].found
+
+
+def test_credentials_are_not_shown(sandbox):
+    text = "\n".join(map(str, examine()))
+    assert "sandbox-secret" not in text
+
+
+def test_a_mount_without_its_process_is_found(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    process.kill()
+    process.wait()
+    finding = by_subject()["mounts"]
+    mount_table.abandon(mount_point)
+    assert not finding.ok
+    assert f"-uz {mount_point}" in finding.found
+
+
+def test_marks():
+    assert str(Finding("a", "b")) == "ok      a: b"
+    assert str(Finding("a", "b", ok=False)) == "note    a: b"
+    assert str(Finding("a", "b", ok=False, required=True)) == "MISSING a: b"

@@ -1,0 +1,69 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from s3_mounts import mount_table
+
+COMMAND = [sys.executable, "-m", "s3_mounts"]
+
+
+def test_doctor_succeeds_here():
+    ended = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "ok      s3fs: version" in ended.stdout
+
+
+def test_doctor_fails_where_the_program_is_missing(no_programs):
+    ended = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "MISSING s3fs: expected the program s3fs" in ended.stdout
+
+
+def test_install_has_nothing_to_do_here():
+    ended = subprocess.run([*COMMAND, "install"], capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("s3fs is installed: ")
+
+
+def test_install_that_is_not_possible_fails_with_the_command(no_programs):
+    ended = subprocess.run([*COMMAND, "install"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("s3_mounts: expected the program s3fs")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_sandbox_can_be_used_and_leaves_nothing(ending):
+    sandbox = subprocess.Popen([*COMMAND, "sandbox"], stdout=subprocess.PIPE, text=True)
+    said = "".join(
+        iter(
+            sandbox.stdout.readline,
+            "Press Ctrl-C to end. Everything in the sandbox goes with it.\n",
+        )
+    )
+    mount_point = re.search(r"ls -l (\S+)", said)[1]
+    assert sorted(os.listdir(mount_point)) == ["GloSea4", "air_temp.pp", "ostia_monthly.nc"]
+    sandbox.send_signal(ending)
+    rest, _ = sandbox.communicate(timeout=30)
+    assert sandbox.returncode == 0
+    assert "Ending the sandbox." in rest
+    assert mount_point not in map(str, mount_table.mount_points())
+    assert not os.path.exists(mount_point)
+
+
+def test_sandbox_on_a_taken_port_is_a_clear_error():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [*COMMAND, "sandbox", "--port", port], capture_output=True, text=True
+        )
+    assert ended.returncode == 1
+    assert f"port {port}" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,72 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from s3_mounts import mount, mount_table
+
+
+def test_absolute_resolves_links_above_the_last_part_only(tmp_path):
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    (real / "last").symlink_to(tmp_path)
+    assert mount_table.absolute(tmp_path / "link" / "last") == real.resolve() / "last"
+
+
+def test_a_plain_directory_has_no_file_system_type(tmp_path):
+    assert mount_table.file_system_type(tmp_path) is None
+
+
+def test_proc_has_its_type():
+    assert mount_table.file_system_type(Path("/proc")) == "proc"
+
+
+def test_a_mount_is_listed_with_its_process(sandbox, mount_point):
+    with mount(sandbox.source, mount_point) as path:
+        assert mount_table.file_system_type(path) == "fuse.s3fs"
+        assert path in mount_table.mount_points()
+        assert len(mount_table.servers(path)) == 1
+    assert mount_table.file_system_type(path) is None
+    assert mount_table.servers(path) == []
+
+
+def test_a_relative_mount_point_is_found_too(sandbox, mount_point):
+    sandbox.shell(f"s3fs {sandbox.source} my_bucket")
+    assert len(mount_table.servers(mount_point)) == 1
+    sandbox.shell("umount my_bucket")
+
+
+@pytest.mark.parametrize("how", ["open file", "working directory", "memory map"])
+def test_holders_are_named(sandbox, mount_point, how):
+    programs = {
+        "open file": "f = open('{path}/air_temp.pp')",
+        "working directory": "import os; os.chdir('{path}')",
+        "memory map": (
+            "import mmap, os; fd = os.open('{path}/air_temp.pp', os.O_RDONLY);"
+            "m = mmap.mmap(fd, 0, prot=mmap.PROT_READ); os.close(fd)"
+        ),
+    }
+    with mount(sandbox.source, mount_point) as path:
+        holder = subprocess.Popen(
+            ["python3", "-c", f"{programs[how].format(path=path)}; print(flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        holder.stdout.readline()
+        found = mount_table.holders(path)
+        holder.communicate(b"\n")
+        assert [h.pid for h in found] == [holder.pid]
+        assert found[0].path.startswith(str(path))
+        assert f"process {holder.pid} (python3 -c" in str(found[0])
+        assert mount_table.holders(path) == []
+
+
+def test_abandon_removes_a_mount_whose_process_hangs(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    process.suspend()
+    mount_table.abandon(mount_point)
+    assert mount_table.file_system_type(mount_point) is None
+    assert os.listdir(mount_point) == []

@@ -1,0 +1,280 @@
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+
+import boto3
+import iris
+import psutil
+import pytest
+
+from s3_mounts import (
+    MountError,
+    MountPointError,
+    SetupError,
+    StoreError,
+    UnmountError,
+    mount,
+    mount_table,
+    sample_path,
+    unmount,
+)
+from s3_mounts.mounting import unmount_below
+from s3_mounts.server import Server
+
+
+def nothing_is_left(mount_point):
+    return (
+        mount_table.file_system_type(mount_point) is None
+        and mount_table.servers(mount_point) == []
+        and os.listdir(mount_point) == []
+    )
+
+
+def test_round_trip(sandbox, mount_point):
+    with mount(sandbox.source, mount_point) as path:
+        assert path == mount_point
+        assert iris.load_cube(path / "air_temp.pp") == iris.load_cube(sample_path("air_temp.pp"))
+        (path / "new.txt").write_text("hello")
+    assert nothing_is_left(mount_point)
+    stored = boto3.client("s3").get_object(Bucket=sandbox.bucket, Key="new.txt")
+    assert stored["Body"].read() == b"hello"
+
+
+def test_a_prefix_can_be_mounted(sandbox, mount_point):
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=sandbox.bucket, Key="monthly/")
+    s3.put_object(Bucket=sandbox.bucket, Key="monthly/a.txt", Body=b"a")
+    with mount(f"{sandbox.bucket}:/monthly", mount_point) as path:
+        assert os.listdir(path) == ["a.txt"]
+
+
+def test_options_reach_s3fs(sandbox, mount_point):
+    with (
+        mount(sandbox.source, mount_point, ["ro"]) as path,
+        pytest.raises(OSError, match="[Rr]ead"),
+    ):
+        (path / "new.txt").write_text("hello")
+
+
+def test_no_credential_is_on_the_command_line(sandbox, mount_point):
+    with mount(sandbox.source, mount_point) as path:
+        (process,) = mount_table.servers(path)
+        assert os.environ["AWS_SECRET_ACCESS_KEY"] not in " ".join(process.cmdline())
+
+
+def test_repr_says_what_is_mounted_where(sandbox, mount_point):
+    mounted = mount(sandbox.source, mount_point)
+    assert repr(mounted) == f"<climate-data mounted on {mount_point}>"
+    mounted.unmount()
+
+
+# -- What s3fs itself would not report -------------------------------------------------------------
+
+
+def test_missing_bucket(sandbox, mount_point):
+    with pytest.raises(StoreError, match="'no-such-bucket'.*NoSuchBucket.*check the spelling"):
+        mount("no-such-bucket", mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_missing_prefix(sandbox, mount_point):
+    with pytest.raises(StoreError, match="prefix 'monthyl'.*found none"):
+        mount(f"{sandbox.bucket}:/monthyl", mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_refused_credentials(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-mine")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with Server() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        boto3.client("s3").create_bucket(Bucket="climate-data")
+        check_keys_from_now_on = urllib.request.Request(
+            f"{server.url}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}
+        )
+        urllib.request.urlopen(check_keys_from_now_on).close()
+        with pytest.raises(StoreError, match="403.*refuses these credentials") as caught:
+            mount("climate-data", tmp_path)
+    assert "a-secret-of-mine" not in str(caught.value)
+    assert nothing_is_left(tmp_path)
+
+
+def test_no_credentials(sandbox, mount_point, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(StoreError, match=r"credentials.*found none.*~/.aws/credentials"):
+        mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_no_server(sandbox, mount_point, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(StoreError, match="127.0.0.1:1.*cannot be reached"):
+        mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_exit_status_0_without_a_mount(sandbox, mount_point, fake_program):
+    fake_program("s3fs", "echo cannot do that; exit 0")
+    with pytest.raises(
+        MountError, match="exit status 0 and nothing is mounted.*\n.*cannot do that"
+    ):
+        mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_s3fs_own_words_are_passed_on(sandbox, mount_point):
+    with pytest.raises(MountError, match="exit status 1(.|\n)*no_such_option"):
+        mount(sandbox.source, mount_point, ["no_such_option"])
+    assert nothing_is_left(mount_point)
+
+
+def test_s3fs_that_never_mounts(sandbox, mount_point, fake_program):
+    fake_program("s3fs", "exec sleep 60")
+    with pytest.raises(MountError, match="has not done so in time"):
+        mount(sandbox.source, mount_point, timeout=1)
+    assert nothing_is_left(mount_point)
+
+
+def test_a_mount_in_which_every_access_hangs(sandbox, mount_point, fake_program, real_s3fs):
+    """As newer versions of s3fs give it for a mistyped bucket."""
+    fake_program(
+        "s3fs",
+        f'{real_s3fs} "$@" & until grep -q "{mount_point} fuse.s3fs" /proc/mounts; do :; done\n'
+        "kill -STOP $!; wait",
+    )
+    started = time.monotonic()
+    with pytest.raises(MountError, match="did not come back in time"):
+        mount(sandbox.source, mount_point, timeout=2)
+    assert time.monotonic() - started < 10, "it must not hang itself"
+    assert nothing_is_left(mount_point)
+
+
+# -- The mount point -------------------------------------------------------------------------------
+
+
+def test_mount_point_is_missing(sandbox):
+    with pytest.raises(MountPointError, match=r"does not exist.*mkdir"):
+        mount(sandbox.source, sandbox.directory / "missing")
+
+
+def test_mount_point_is_a_file(sandbox):
+    (sandbox.directory / "file").touch()
+    with pytest.raises(MountPointError, match="is a file"):
+        mount(sandbox.source, sandbox.directory / "file")
+
+
+def test_mount_point_is_not_empty(sandbox, mount_point):
+    (mount_point / "precious").touch()
+    with pytest.raises(MountPointError, match="holds 1 entries, such as 'precious'"):
+        mount(sandbox.source, mount_point)
+    assert (mount_point / "precious").exists()
+
+
+def test_mount_point_is_mounted_already(sandbox, mount_point):
+    with (
+        mount(sandbox.source, mount_point),
+        pytest.raises(MountPointError, match=r"fuse\.s3fs is mounted already"),
+    ):
+        mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_no_program(sandbox, mount_point, no_programs):
+    with pytest.raises(SetupError, match="expected the program s3fs"):
+        mount(sandbox.source, mount_point)
+
+
+# -- Unmounting ------------------------------------------------------------------------------------
+
+
+def test_unmount_waits_for_the_process(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    unmount(mount_point)
+    assert not process.is_running()
+
+
+def test_unmount_of_what_the_shell_has_mounted(sandbox, mount_point):
+    sandbox.shell(f"s3fs {sandbox.source} my_bucket")
+    (process,) = mount_table.servers(mount_point)
+    unmount(mount_point)
+    assert not process.is_running()
+    assert nothing_is_left(mount_point)
+
+
+def test_unmount_of_nothing(mount_point):
+    with pytest.raises(MountPointError, match="found nothing"):
+        unmount(mount_point)
+
+
+def test_unmount_of_something_else():
+    with pytest.raises(MountPointError, match="found a file system of type proc"):
+        unmount("/proc")
+
+
+def test_a_busy_mount_names_its_holder(sandbox, mount_point):
+    with mount(sandbox.source, mount_point) as path:
+        with open(path / "air_temp.pp", "rb"):
+            expected = rf"busy.*\n.*process {os.getpid()} \(.*holds {re.escape(str(path))}/air_temp"
+            with pytest.raises(UnmountError, match=expected):
+                unmount(path, timeout=0.2)
+        assert (path / "air_temp.pp").exists(), "it is still mounted"
+
+
+def test_unmount_waits_for_a_holder_that_goes_away(sandbox, mount_point):
+    with mount(sandbox.source, mount_point) as path:
+        holder = subprocess.Popen(
+            [sys.executable, "-c", f"f = open('{path}/air_temp.pp'); import time; time.sleep(1)"]
+        )
+        while not mount_table.holders(path):
+            time.sleep(0.01)
+    assert nothing_is_left(mount_point)
+    assert holder.wait() == 0
+
+
+def test_a_dropped_dataset_does_not_hold_the_mount(sandbox, mount_point):
+    """Its file is closed when the garbage is collected, which unmount asks for."""
+    with mount(sandbox.source, mount_point) as path:
+        cycle = [open(path / "air_temp.pp", "rb")]  # noqa: SIM115
+        cycle.append(cycle)
+        del cycle
+        with pytest.warns(ResourceWarning):
+            unmount(path)
+        mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_lazy_unmount_detaches_at_once_and_lets_the_holder_read_on(sandbox, mount_point):
+    mounted = mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    with open(mount_point / "air_temp.pp", "rb") as held:
+        mounted.unmount(lazy=True)
+        assert os.listdir(mount_point) == []
+        assert len(held.read()) == 28304
+    psutil.wait_procs([process], timeout=10)
+    assert nothing_is_left(mount_point)
+
+
+def test_a_process_that_does_not_end_is_reported(sandbox, mount_point, monkeypatch):
+    mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    monkeypatch.setattr(psutil, "wait_procs", lambda processes, timeout: ([], processes))
+    with pytest.raises(UnmountError, match="still runs after"):
+        unmount(mount_point, timeout=1)
+    monkeypatch.undo()
+    process.wait(timeout=10)
+    assert not process.is_running()
+
+
+def test_unmount_below_also_ends_what_is_busy(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    held = open(mount_point / "air_temp.pp", "rb")  # noqa: SIM115
+    unmount_below(sandbox.directory)
+    assert nothing_is_left(mount_point)
+    with pytest.raises(OSError, match="not connected"):
+        held.close()

@@ -1,0 +1,134 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from s3_mounts import SetupError, options, program
+
+
+def test_the_real_program_is_found_and_has_a_version(real_s3fs):
+    found = program.find_s3fs()
+    assert found == Path(real_s3fs)
+    assert program.s3fs_version(found) >= (1, 90)
+
+
+def test_this_machine_can_mount():
+    assert program.kernel_problem() is None
+    program.require_fuse()
+
+
+def test_no_program_says_how_to_install_it(no_programs):
+    with pytest.raises(SetupError, match="expected the program s3fs.*found none.*Install it"):
+        program.find_s3fs()
+
+
+def test_the_python_package_of_the_same_name_is_told_apart(no_programs, tmp_path, monkeypatch):
+    (tmp_path / "s3fs.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SetupError, match="Python package s3fs is installed, but that is another"):
+        program.find_s3fs()
+
+
+def test_another_program_of_the_same_name_is_told_apart(fake_program):
+    other = fake_program("s3fs", "echo some other program")
+    with pytest.raises(SetupError, match="answers 'some other program'"):
+        program.s3fs_version(other)
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        ("Amazon Simple Storage Service File System V1.90 (commit:unknown) with GnuTLS", (1, 90)),
+        ("Amazon Simple Storage Service File System V1.97 with GnuTLS(gcrypt)", (1, 97)),
+    ],
+)
+def test_versions_are_understood(fake_program, answer, version):
+    assert program.s3fs_version(fake_program("s3fs", f"echo '{answer}'")) == version
+
+
+def test_no_device(monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "FUSE_DEVICE", tmp_path / "fuse")
+    assert "found none" in program.kernel_problem()
+    with pytest.raises(SetupError, match="modprobe fuse"):
+        program.require_fuse()
+
+
+def test_a_device_that_may_not_be_opened(monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "FUSE_DEVICE", tmp_path)
+    assert "expected to open" in program.kernel_problem()
+
+
+def test_no_capability(monkeypatch):
+    monkeypatch.setattr(program, "_may_ever_mount", lambda: False)
+    assert "SYS_ADMIN" in program.kernel_problem()
+
+
+def test_an_ordinary_user_needs_fusermount(monkeypatch, no_programs):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(SetupError, match="fusermount"):
+        program.require_fuse()
+
+
+@pytest.mark.parametrize(("manager", "package"), [("apt-get", "s3fs"), ("dnf", "s3fs-fuse")])
+def test_the_install_command_is_that_of_the_package_manager(
+    no_programs, fake_program, monkeypatch, manager, package
+):
+    fake_program(manager, "")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert program.install_command().startswith(manager)
+    assert program.install_command().endswith(f" {package}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert program.install_command().startswith(f"sudo {manager}")
+
+
+def test_without_a_package_manager_conda_is_named(no_programs):
+    assert "s3fs-fuse" in program.install_command()
+    assert not program.may_install()
+
+
+def test_install_runs_the_command_of_root(no_programs, fake_program, monkeypatch, capfd):
+    """The fake package manager brings the program at its third call word, ``install``."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    manager = fake_program("apt-get", "")
+    manager.write_text(
+        f'#!/bin/sh\n[ "$1" = install ] && printf "#!/bin/sh\\n" > {manager.parent}/s3fs'
+        f" && /bin/chmod +x {manager.parent}/s3fs\nexit 0\n"
+    )
+    assert program.install() == f"s3fs is now installed: {manager.parent}/s3fs"
+    assert "Installing it: apt-get update && apt-get install -y s3fs" in capfd.readouterr().out
+    assert program.install() == f"s3fs is installed: {manager.parent}/s3fs"
+
+
+def test_install_that_fails_is_a_clear_error(no_programs, fake_program, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    fake_program("apt-get", "exit 100")
+    with pytest.raises(SetupError, match="ended with exit status 100"):
+        program.install()
+
+
+def test_install_by_a_user_without_rights_names_the_command(no_programs, fake_program, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    fake_program("apt-get", "")
+    fake_program("sudo", "exit 1")
+    with pytest.raises(SetupError, match="sudo apt-get install -y s3fs"):
+        program.install()
+
+
+def test_a_user_with_sudo_without_a_password_may_install(no_programs, fake_program, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    fake_program("apt-get", "")
+    fake_program("sudo", "exit 0")
+    assert program.may_install()
+
+
+@pytest.mark.parametrize(
+    ("version", "threads"), [("1.90", "parallel_count=1"), ("1.96", "max_thread_count=2")]
+)
+def test_sparse_read_options_have_the_names_of_the_version(fake_program, version, threads):
+    fake_program("s3fs", f"echo Amazon Simple Storage Service File System V{version}")
+    assert options.sparse_read_options("/cache") == [
+        "multipart_size=5",
+        threads,
+        "use_cache=/cache",
+        "del_cache",
+    ]

@@ -1,0 +1,122 @@
+import os
+
+import boto3
+import pytest
+
+from s3_mounts import SandboxError, StoreError, mount, mount_table, start_sandbox
+from s3_mounts.sandbox import OWN_BUCKET, stop_all
+from s3_mounts.server import Server
+
+
+def keys(bucket):
+    answer = boto3.client("s3").list_objects_v2(Bucket=bucket)
+    return [item["Key"] for item in answer.get("Contents", [])]
+
+
+def test_it_has_a_bucket_with_the_samples_and_an_empty_folder(server):
+    with start_sandbox("climate-data", ["air_temp.pp", "GloSea4/ensemble_001.pp"]) as sandbox:
+        assert keys("climate-data") == ["GloSea4/ensemble_001.pp", "air_temp.pp"]
+        assert sandbox.source == "climate-data"
+        assert os.listdir(sandbox.directory) == []
+        assert repr(sandbox) == f"<sandbox: climate-data at {server.url}>"
+
+
+def test_stop_removes_everything_even_a_mount_in_use(server, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    before = dict(os.environ)
+    sandbox = start_sandbox("climate-data", ["air_temp.pp"])
+    (sandbox.directory / "m").mkdir()
+    mount(sandbox.source, sandbox.directory / "m")
+    held = os.open(sandbox.directory / "m" / "air_temp.pp", os.O_RDONLY)
+    sandbox.stop()
+    sandbox.stop()
+    with pytest.raises(OSError, match="not connected"):
+        os.close(held)
+    assert not sandbox.directory.exists()
+    assert not [p for p in mount_table.mount_points() if p.is_relative_to(server.directory)]
+    assert dict(os.environ) == before
+    with start_sandbox("climate-data"):
+        assert keys("climate-data") == []
+
+
+def test_stop_all_stops_all(server):
+    first, second = start_sandbox("first-bucket"), start_sandbox("second-bucket")
+    stop_all()
+    assert not first.directory.exists()
+    assert not second.directory.exists()
+
+
+def test_it_starts_and_ends_a_server_of_its_own_where_none_is_shared(monkeypatch):
+    monkeypatch.setattr("s3_mounts.server._shared", None)
+    with start_sandbox("climate-data") as sandbox:
+        folder = sandbox.directory.parent
+        assert folder.exists()
+    assert not folder.exists()
+
+
+def test_a_profile_of_the_user_does_not_reach_the_sandbox(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with start_sandbox("climate-data", ["air_temp.pp"]):
+        assert keys("climate-data") == ["air_temp.pp"]
+
+
+def test_a_bucket_that_exists_is_a_clear_error(sandbox):
+    with pytest.raises(SandboxError, match="no bucket 'climate-data' in the sandbox yet"):
+        start_sandbox("climate-data")
+    assert keys("climate-data") == ["air_temp.pp"], "the other one is untouched"
+
+
+@pytest.mark.parametrize("name", ["x", "Has Capitals", ""])
+def test_a_bad_name_is_a_clear_error(server, name):
+    with pytest.raises(SandboxError, match="expected a name for a bucket, such as 'climate-data'"):
+        start_sandbox(name)
+
+
+def test_an_unknown_sample_is_a_clear_error_and_nothing_is_left(server):
+    with pytest.raises(SandboxError, match=r"'air_tmp\.pp'.*found air_temp\.pp"):
+        start_sandbox("climate-data", ["air_tmp.pp"])
+    with start_sandbox("climate-data"):
+        pass
+
+
+@pytest.fixture
+def own_bucket(monkeypatch):
+    """A bucket at a store that this package has not started as a sandbox."""
+    with Server() as store:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "my-secret")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv(OWN_BUCKET, "our-data")
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="our-data")
+        s3.put_object(Bucket="our-data", Key="precious", Body=b"x")
+        yield "our-data"
+
+
+def test_own_bucket_is_used_under_a_prefix_that_is_removed(own_bucket):
+    with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
+        assert sandbox.prefix.startswith("climate-data-")
+        assert f"{sandbox.prefix}air_temp.pp" in keys(own_bucket)
+        assert sandbox.source == f"our-data:/{sandbox.prefix.rstrip('/')}"
+        (sandbox.directory / "m").mkdir()
+        with mount(sandbox.source, sandbox.directory / "m") as path:
+            assert os.listdir(path) == ["air_temp.pp"]
+    assert keys(own_bucket) == ["precious"]
+    assert not sandbox.directory.exists()
+
+
+def test_own_bucket_cannot_be_counted(own_bucket):
+    with (
+        start_sandbox("climate-data") as sandbox,
+        pytest.raises(SandboxError, match=f"{OWN_BUCKET} selects your own bucket 'our-data'"),
+        sandbox.traffic(),
+    ):
+        pass
+
+
+def test_own_bucket_that_is_missing_is_a_clear_error(own_bucket, monkeypatch):
+    monkeypatch.setenv(OWN_BUCKET, "no-such-bucket")
+    with pytest.raises(StoreError, match="'no-such-bucket'"):
+        start_sandbox("climate-data")

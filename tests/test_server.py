@@ -1,0 +1,123 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+
+import boto3
+import psutil
+import pytest
+
+from s3_mounts import SandboxError, mount_table
+from s3_mounts.server import Server
+from s3_mounts.traffic import operation_name
+
+
+def connections(url):
+    port = int(url.rpartition(":")[2])
+    return [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port]
+
+
+def test_it_listens_on_the_loopback_interface_only(server):
+    listening = [c for c in connections(server.url) if c.status == psutil.CONN_LISTEN]
+    assert [c.laddr.ip for c in listening] == ["127.0.0.1"]
+
+
+def test_it_runs_in_a_process_of_its_own(server):
+    listening = [c for c in connections(server.url) if c.status == psutil.CONN_LISTEN]
+    assert listening[0].pid != os.getpid()
+
+
+def test_a_taken_port_is_a_clear_error():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SandboxError, match=f"port {port}(.|\n)*in use"):
+            Server(port)
+
+
+def test_stop_removes_its_folder_and_may_be_called_twice():
+    server = Server()
+    (server.directory / "file").touch()
+    server.stop()
+    server.stop()
+    assert not server.directory.exists()
+
+
+def test_an_answer_that_the_client_breaks_off_counts_only_for_what_was_sent(sandbox, server):
+    size = 50_000_000
+    boto3.client("s3").put_object(Bucket=sandbox.bucket, Key="large", Body=bytes(size))
+    url = boto3.client("s3").generate_presigned_url(
+        "get_object", Params={"Bucket": sandbox.bucket, "Key": "large"}
+    )
+    with sandbox.traffic() as traffic:
+        answer = urllib.request.urlopen(url)
+        answer.read(1000)
+        answer.close()
+    assert traffic.operations == {"GetObject": 1}
+    assert 1000 <= traffic.bytes_down < size / 2
+
+
+def test_waiting_for_requests_that_do_not_end_is_a_clear_error(server, monkeypatch):
+    monkeypatch.setattr("s3_mounts.server._SETTLE_LIMIT", 0.2)
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as slow:
+        slow.sendall(
+            b"PUT /bucket/key HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
+            b"Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request\r\n"
+            b"\r\n"
+        )
+        time.sleep(0.3)
+        with pytest.raises(SandboxError, match="still under way"):
+            server.requests()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_its_parent_and_leaves_nothing(ending):
+    """However the parent ends: no server, no mount, no s3fs, no folder is left."""
+    program = textwrap.dedent(
+        """
+        import sys, time
+        from s3_mounts import mount, start_sandbox
+        sandbox = start_sandbox("climate-data")
+        (sandbox.directory / "m").mkdir()
+        mount(sandbox.source, sandbox.directory / "m")
+        sandbox.shell("mkdir n && s3fs climate-data n")
+        print(sandbox.directory, flush=True)
+        time.sleep(60)
+        """
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    lines = iter(parent.stdout.readline, "")
+    folder = next(line.strip() for line in lines if line.startswith("/"))
+    working = [p for p in psutil.process_iter() if folder.rpartition("/")[0] in words(p)]
+    assert len(working) == 3, "the server and two s3fs"
+    assert len(mounts_below(folder)) == 2
+    parent.send_signal(ending)
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs(working, timeout=20)
+    assert not alive
+    assert not mounts_below(folder)
+    assert not os.path.exists(folder)
+
+
+def words(process):
+    try:
+        return " ".join([*process.cmdline(), process.environ().get("PWD", "")])
+    except psutil.Error:
+        return ""
+
+
+def mounts_below(folder):
+    return [path for path in mount_table.mount_points() if path.is_relative_to(folder)]
+
+
+def test_operation_names_are_those_of_the_log(sandbox):
+    with sandbox.traffic() as traffic:
+        boto3.client("s3").list_objects_v2(Bucket=sandbox.bucket)
+    assert list(traffic.operations) == [operation_name("GET", "", "list-type=2")]

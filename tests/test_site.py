@@ -1,0 +1,233 @@
+"""The site as a whole: built from a clean copy, with every lesson really executed."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import LESSONS, REPOSITORY
+from nbclient import NotebookClient
+
+from s3_mounts import mount_table
+
+pytestmark = pytest.mark.xdist_group("site")
+
+FIGURES = {
+    "1_your_first_bucket": 1,
+    "2_save_cubes_to_a_bucket": 1,
+    "1_read_only_what_you_need": 2,
+}
+
+BROKEN_LESSON = '''\
+"""
+Broken
+======
+
+It mounts, then {what}.
+"""
+
+from s3_mounts import mount, start_sandbox
+
+sandbox = start_sandbox("broken")
+(sandbox.directory / "m").mkdir()
+mount(sandbox.source, sandbox.directory / "m")
+print(sandbox.directory)
+{code}
+'''
+
+
+def copy_project(folder: Path) -> Path:
+    project = folder / "project"
+    generated = shutil.ignore_patterns(
+        ".git", ".nox*", ".venv", "build", "__pycache__", "*.egg-info", ".*_cache"
+    )
+    shutil.copytree(REPOSITORY, project, ignore=generated)
+    shutil.rmtree(project / "docs" / "tutorials", ignore_errors=True)
+    return project
+
+
+def command(project: Path) -> list[str]:
+    options = ["-W", "--keep-going", "-n", "--color", "-c", "."]
+    return [sys.executable, "-m", "sphinx", *options, "docs", "build/html"]
+
+
+def build(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(project),
+        cwd=project,
+        env=os.environ | {"TMPDIR": str(project.parent)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def left_by(project: Path) -> list[Path]:
+    mounts = [p for p in mount_table.mount_points() if p.is_relative_to(project.parent)]
+    return mounts + list(project.parent.glob("s3-mounts*"))
+
+
+def page(project: Path, lesson: Path) -> str:
+    relative = lesson.relative_to(REPOSITORY).with_suffix(".html")
+    return (project / "build" / "html" / relative).read_text()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A clean copy of the project with the site built in it."""
+    project = copy_project(tmp_path_factory.mktemp("site"))
+    built = build(project)
+    assert built.returncode == 0, built.stdout
+    assert f"successfully executed {len(LESSONS)} out of {len(LESSONS)} files" in built.stdout
+    assert not left_by(project)
+    return project
+
+
+def test_every_page_is_there(site):
+    for name in ("index", "how_to/run_a_lesson", "reference/s3_mounts", "tutorials/index"):
+        assert (site / "build" / "html" / f"{name}.html").exists()
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_every_lesson_was_executed(site, lesson):
+    text = page(site, lesson)
+    assert "was not executed in this build" not in text
+    assert "Traceback" not in text
+    assert text.count("sphx-glr-script-out") >= 5
+    assert re.search(r"\d+ seconds to run, as measured in this build", text)
+    assert (
+        len(re.findall(r'<img src="[^"]*sphx_glr_[^"]*_\d\d\d\.png" alt="\w', text))
+        == (FIGURES[lesson.stem])
+    )
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_every_lesson_has_a_picture_of_its_own_in_the_gallery(site, lesson):
+    """sphinx-gallery puts a placeholder where a lesson has drawn nothing."""
+    images = (site / "docs" / lesson.relative_to(REPOSITORY)).parent / "images"
+    drawn = [image.read_bytes() for image in images.glob(f"sphx_glr_{lesson.stem}_0*.png")]
+    assert len(drawn) == FIGURES[lesson.stem]
+    assert min(map(len, drawn)) > 10_000
+
+
+def test_pages_name_no_path_of_the_machine_that_built_them(site):
+    for path in (site / "build" / "html").rglob("*.html"):
+        text = path.read_text()
+        assert str(site.parent) not in text, path
+        assert "s3-mounts-" not in text, path
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    loading = re.compile(r'<(?:script|img|link|iframe)\b[^>]*(?:src|href)="(?:https?:)?//[^"]*"')
+    for path in (site / "build" / "html").rglob("*.html"):
+        assert not loading.search(path.read_text()), path
+
+
+def test_links_to_other_projects_lead_to_their_public_documentation(site):
+    text = "".join(page(site, lesson) for lesson in LESSONS)
+    text += (site / "build" / "html" / "reference" / "s3_mounts.html").read_text()
+    for address in (
+        "https://scitools-iris.readthedocs.io/en/stable/generated/api/iris.html#iris.load_cube",
+        "https://matplotlib.org/stable/api/_as_gen/matplotlib.pyplot.subplots.html",
+        "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/boto3.html",
+        "https://numpy.org/doc/stable/reference/generated/numpy.linspace.html",
+        "https://docs.python.org/3/library/pathlib.html#pathlib.Path",
+    ):
+        assert address in text
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_the_downloaded_notebook_runs(site, lesson, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    text = page(site, lesson)
+    download = re.search(r'href="([^"]*\.ipynb)"', text)[1]
+    relative = lesson.relative_to(REPOSITORY).parent
+    notebook = nbformat.read(site / "build" / "html" / relative / download, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+    pictures = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == FIGURES[lesson.stem]
+    assert not left_by(tmp_path / "project")
+
+
+def test_a_second_build_runs_no_lesson_again(site):
+    again = build(site)
+    assert again.returncode == 0, again.stdout
+    assert f"after excluding {len(LESSONS)} files that had previously been run" in again.stdout
+    assert all("seconds to run" in page(site, lesson) for lesson in LESSONS)
+
+
+def test_a_changed_helper_makes_all_lessons_run_again(site, monkeypatch):
+    """sphinx-gallery alone looks at the scripts only."""
+    sys.path.insert(0, str(REPOSITORY / "docs" / "_ext"))
+    import lessons
+
+    record = site / "docs" / "tutorials" / "fingerprint.txt"
+    assert record.read_text() == lessons.fingerprint()
+    monkeypatch.setattr(lessons, "version", lambda name: f"{name} from the future")
+    assert record.read_text() != lessons.fingerprint()
+
+
+def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):
+    project = copy_project(tmp_path)
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    built = build(project, PATH=str(folder))
+    assert built.returncode == 0, built.stdout
+    for lesson in LESSONS:
+        text = page(project, lesson)
+        assert "This lesson was not executed in this build." in text
+        assert "expected the program s3fs" in text
+        assert "sphx-glr-script-out" not in text
+    home = (project / "build" / "html" / "index.html").read_text()
+    assert "The lessons were not executed in this build" in home
+
+
+def with_only_lesson(folder: Path, **parts: str) -> Path:
+    project = copy_project(folder)
+    for lesson in LESSONS:
+        (project / lesson.relative_to(REPOSITORY)).unlink()
+    broken = project / "tutorials" / "1_first_steps" / "1_broken.py"
+    broken.write_text(BROKEN_LESSON.format(**parts))
+    shutil.rmtree(project / "tutorials" / "2_what_it_costs")
+    return project
+
+
+def test_a_lesson_that_raises_fails_the_build_and_leaves_nothing(tmp_path):
+    project = with_only_lesson(tmp_path, what="raises", code="raise RuntimeError('planted')")
+    built = build(project)
+    assert built.returncode != 0
+    assert "RuntimeError: planted" in built.stdout
+    assert "1_broken.py" in built.stdout
+    assert not left_by(project)
+
+
+def test_ctrl_c_ends_the_build_and_leaves_nothing(tmp_path):
+    project = with_only_lesson(tmp_path, what="waits", code="import time; time.sleep(60)")
+    building = subprocess.Popen(
+        command(project),
+        cwd=project,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not any(p.is_relative_to(tmp_path) for p in mount_table.mount_points()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    building.send_signal(signal.SIGINT)
+    assert building.wait(timeout=30) != 0
+    deadline = time.monotonic() + 20
+    while left_by(project) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left_by(project)
