@@ -1,6 +1,5 @@
 """Each lesson runs alone, as a script, and leaves nothing behind."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +12,12 @@ from s3_mounts import mount_table
 
 
 @pytest.fixture
-def own_place(tmp_path):
+def own_place(tmp_path, monkeypatch):
     """An environment whose temporary files can be told from everybody else's."""
     (tmp_path / "tmp").mkdir()
-    return {"cwd": tmp_path, "env": os.environ | {"TMPDIR": f"{tmp_path}/tmp", "MPLBACKEND": "agg"}}
+    monkeypatch.setenv("TMPDIR", f"{tmp_path}/tmp")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    return tmp_path
 
 
 def assert_nothing_is_left(tmp_path: Path):
@@ -34,38 +35,38 @@ def assert_nothing_is_left(tmp_path: Path):
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs_as_a_script(lesson, own_place, tmp_path):
+def test_lesson_runs_as_a_script(lesson, own_place):
     before = sorted(REPOSITORY.glob("tutorials/*/*"))
     ended = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-W", "error::FutureWarning", lesson],
-        **own_place,
+        cwd=own_place,
         capture_output=True,
         text=True,
     )
     assert ended.returncode == 0, ended.stderr
-    assert_nothing_is_left(tmp_path)
+    assert_nothing_is_left(own_place)
     assert sorted(REPOSITORY.glob("tutorials/*/*")) == before, "it wrote into its own folder"
 
 
-def test_a_lesson_that_raises_leaves_nothing(own_place, tmp_path):
+def test_a_lesson_that_raises_leaves_nothing(own_place):
     lesson = (REPOSITORY / "tutorials/1_first_steps/1_your_first_bucket.py").read_text()
     broken = lesson.replace("print(cube)", "raise RuntimeError('planted')")
     assert broken != lesson
-    (tmp_path / "broken.py").write_text(broken)
+    (own_place / "broken.py").write_text(broken)
     ended = subprocess.run(
-        [sys.executable, "broken.py"], **own_place, capture_output=True, text=True
+        [sys.executable, "broken.py"], cwd=own_place, capture_output=True, text=True
     )
     assert ended.returncode == 1
     assert "RuntimeError: planted" in ended.stderr
     assert "fuse.s3fs" in ended.stdout, "it had mounted"
-    assert_nothing_is_left(tmp_path)
+    assert_nothing_is_left(own_place)
 
 
-def test_a_lesson_runs_on_a_bucket_of_the_readers_own(own_place, tmp_path, sandbox):
+def test_a_lesson_runs_on_a_bucket_of_the_readers_own(sandbox, own_place, monkeypatch):
     """The sandbox's store serves as the reader's own."""
     lesson = REPOSITORY / "tutorials/1_first_steps/1_your_first_bucket.py"
-    own_place["env"] |= {"S3_MOUNTS_BUCKET": sandbox.bucket}
-    ended = subprocess.run([sys.executable, lesson], **own_place, capture_output=True, text=True)
+    monkeypatch.setenv("S3_MOUNTS_BUCKET", sandbox.bucket)
+    ended = subprocess.run([sys.executable, lesson], cwd=own_place, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert f"$ s3fs {sandbox.bucket}:/climate-data-" in ended.stdout
-    assert_nothing_is_left(tmp_path)
+    assert_nothing_is_left(own_place)

@@ -31,13 +31,15 @@ def test_it_runs_in_a_process_of_its_own(server):
     assert listening[0].pid != os.getpid()
 
 
-def test_a_taken_port_is_a_clear_error():
+def test_a_taken_port_is_a_clear_error_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SandboxError, match=f"port {port}(.|\n)*in use"):
             Server(port)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_stop_removes_its_folder_and_may_be_called_twice():

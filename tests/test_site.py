@@ -102,7 +102,7 @@ def test_every_lesson_was_executed(site, lesson):
     assert text.count("sphx-glr-script-out") >= 5
     assert re.search(r"\d+ seconds to run, as measured in this build", text)
     assert (
-        len(re.findall(r'<img src="[^"]*sphx_glr_[^"]*_\d\d\d\.png" alt="\w', text))
+        len(re.findall(r'<img src="[^"]*sphx_glr_[^"]*_\d\d\d\.png"[^>]*alt="\w', text))
         == (FIGURES[lesson.stem])
     )
 

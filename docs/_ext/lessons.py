@@ -5,6 +5,7 @@ sphinx-gallery runs a lesson again when its script has changed. This extension a
 - lessons are run again, all of them, when the helper or a tool below it has changed;
 - one S3 server serves all lessons of a build, and nothing of a lesson is left after it;
 - each lesson's page tells at its top how long the lesson took;
+- other pages can show a lesson's figures;
 - where FUSE cannot work, the lessons are shown without output, and marked.
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 
 import iris
 from docutils import nodes
+from docutils.parsers.rst.directives.images import Figure
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -136,8 +138,25 @@ def _show_time(doctree: nodes.document, timing: str) -> None:
             ]
 
 
+class LessonFigure(Figure):
+    """A figure that a lesson has drawn in this build: ``.. lesson-figure:: FOLDER/LESSON N``."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        """Show the figure, or nothing where lessons were not run."""
+        config = self.state.document.settings.env.config
+        if config.lessons_problem:
+            return []
+        folder, _, lesson = self.arguments[0].rpartition("/")
+        name = f"sphx_glr_{lesson}_{int(self.arguments[1]):03}.png"
+        self.arguments[0] = f"/{GALLERY}/{folder}/images/{name}"
+        return super().run()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build, before and after sphinx-gallery."""
+    app.add_directive("lesson-figure", LessonFigure)
     app.add_config_value("lessons_problem", None, "env", types=(str, type(None)))
     app.connect("builder-inited", forget_stale_lessons, priority=100)
     app.connect("doctree-read", complete_page)

@@ -19,7 +19,8 @@ from sphobjinv import DataObjStr, Inventory, compress
 
 HERE = Path(__file__).parent
 
-# What to list of each project: a module, and the address of a page for its objects.
+# What to list of each project: a module, and the address of its objects.
+# An inventory abbreviates an object's name as $, but only at the end of the address.
 GENERATED = {
     "iris": {
         module: f"generated/api/{module}.html#$"
@@ -36,11 +37,11 @@ GENERATED = {
         )
     },
     "matplotlib": {
-        "matplotlib.pyplot": "api/_as_gen/$.html#$",
-        "matplotlib.axes": "api/_as_gen/$.html#$",
+        "matplotlib.pyplot": "api/_as_gen/{name}.html#$",
+        "matplotlib.axes": "api/_as_gen/{name}.html#$",
         "matplotlib.figure": "api/figure_api.html#$",
     },
-    "numpy": {"numpy": "reference/generated/$.html#$"},
+    "numpy": {"numpy": "reference/generated/{name}.html#$"},
     "boto3": {
         "boto3": "reference/core/boto3.html#$",
         "boto3.session": "reference/core/session.html#$",
@@ -69,7 +70,8 @@ def objects(module_name: str, address: str) -> Iterator[DataObjStr]:
 
 def entry(name: str, role: str, address: str) -> DataObjStr:
     """Make one line of an inventory."""
-    return DataObjStr(name=name, domain="py", role=role, priority="1", uri=address, dispname="-")
+    uri = address.replace("{name}", name)
+    return DataObjStr(name=name, domain="py", role=role, priority="1", uri=uri, dispname="-")
 
 
 def write(project: str, entries: list[DataObjStr]) -> None:

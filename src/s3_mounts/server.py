@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,7 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Server:
         return self
