@@ -16,8 +16,6 @@ from nbclient import NotebookClient
 
 from s3_mounts import mount_table
 
-pytestmark = pytest.mark.xdist_group("site")
-
 FIGURES = {
     "1_your_first_bucket": 1,
     "2_save_cubes_to_a_bucket": 1,
