@@ -77,8 +77,12 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
         url = f"https://{quote(bucket)}.s3.amazonaws.com/"
     where = endpoint or "Amazon S3"
 
-    session = botocore.session.Session()
-    credentials = session.get_credentials()
+    # The handlers are for service clients, and loading them takes a third of a whole mount.
+    session = botocore.session.Session(include_builtin_handlers=False)
+    try:
+        credentials = session.get_credentials()
+    except BotoCoreError as error:
+        raise StoreError(f"expected credentials for the object store, found: {error}.") from error
     if credentials is None:
         raise StoreError(
             "expected credentials for the object store, found none. Put them in"
