@@ -35,6 +35,15 @@ def test_s3fs_gets_the_endpoint_options_and_nothing_else(fake_program, capsys, m
     )
 
 
+@pytest.mark.parametrize(("version", "added"), [("1.90", ""), ("1.97", " -o compat_dir")])
+def test_s3fs_gets_what_a_prefix_needs(fake_program, capsys, monkeypatch, version, added):
+    answer = f"echo Amazon Simple Storage Service File System V{version}"
+    fake_program("s3fs", f'[ "$1" = --version ] && {answer} || echo "$@"')
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    shell("mkdir -p dir && s3fs bucket:/prefix dir && rmdir dir")
+    assert capsys.readouterr().out.splitlines()[1] == f"bucket:/prefix dir{added}"
+
+
 def test_s3fs_is_left_alone_at_amazons_own_store(fake_program, capsys, monkeypatch):
     fake_program("s3fs", 'echo "$@"')
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

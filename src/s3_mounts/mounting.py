@@ -23,10 +23,11 @@ import psutil
 
 from s3_mounts import mount_table
 from s3_mounts.errors import MountError, MountPointError, UnmountError
-from s3_mounts.program import find_s3fs, require_fuse
-from s3_mounts.store import endpoint_url, require_bucket
+from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
+from s3_mounts.store import endpoint_url, require_bucket, split_source
 
 _POLL = 0.002
+_COMPAT_DIR_SINCE = (1, 93)
 
 _children: list[subprocess.Popen[bytes]] = []
 """The s3fs processes that this one has started, to be reaped when they have ended."""
@@ -71,7 +72,8 @@ class Mount:
 def endpoint_options(endpoint: str | None) -> list[str]:
     """List the options that point s3fs at a store other than Amazon's.
 
-    This is the one place where a command shown in a lesson and the command that was run differ.
+    Together with `prefix_options` this is all in which a command shown in a lesson and the command
+    that was run differ.
 
     Parameters
     ----------
@@ -91,6 +93,32 @@ def endpoint_options(endpoint: str | None) -> list[str]:
     []
     """
     return [f"url={endpoint}", "use_path_request_style"] if endpoint else []
+
+
+def prefix_options(source: str) -> list[str]:
+    """List the options without which s3fs does not mount a prefix.
+
+    Since 1.93 s3fs wants a directory object for the prefix, which most other tools do not make;
+    1.96 and 1.97 hang without one, and do not accept every one that there is.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket`` or ``bucket:/prefix``.
+
+    Returns
+    -------
+    list of str
+        Values for ``-o``, under the names that the installed version takes.
+
+    Examples
+    --------
+    >>> prefix_options("climate-data")
+    []
+    """
+    if split_source(source)[1] and s3fs_version(find_s3fs()) >= _COMPAT_DIR_SINCE:
+        return ["compat_dir"]
+    return []
 
 
 def mount(
@@ -140,7 +168,8 @@ def mount(
     _require_free_directory(mount_point)
 
     endpoint = endpoint_url()
-    arguments = [a for o in (*endpoint_options(endpoint), *options) for a in ("-o", o)]
+    all_options = [*endpoint_options(endpoint), *prefix_options(source), *options]
+    arguments = [word for option in all_options for word in ("-o", option)]
     deadline = time.monotonic() + timeout
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -213,8 +242,7 @@ def _await_answer(mount_point: Path, deadline: float, log: IO[bytes]) -> None:
             mount_table.abandon(mount_point)
             raise MountError(
                 f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
-                " A prefix without a directory object of its own does this with s3fs 1.96 and"
-                f" 1.97. {_words(log)}"
+                f" {_words(log)}"
             ) from None
     if probe.returncode:
         raise MountError(

@@ -187,7 +187,7 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
             server = None
             prefix = f"{bucket}-{secrets.token_hex(4)}/"
             folder = Path(tempfile.mkdtemp(prefix="s3-mounts-")).resolve()
-            # Newer versions of s3fs hang on a prefix without a directory object of its own.
+            # A prefix without any object is taken for a mistake.
             boto3.client("s3").put_object(Bucket=own, Key=prefix)
         else:
             server = cleanup.enter_context(any_server(port))

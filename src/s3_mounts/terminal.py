@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import tempfile
 
 from s3_mounts.errors import CommandError
-from s3_mounts.mounting import endpoint_options
+from s3_mounts.mounting import endpoint_options, prefix_options
 from s3_mounts.store import endpoint_url
 
 
@@ -21,8 +22,9 @@ def shell(
 ) -> None:
     """Run a command in bash, and print the command and what it says.
 
-    An ``s3fs`` in the command gets the options of `s3_mounts.mounting.endpoint_options` added, so
-    that the command that the reader sees is the one for their own bucket.
+    An ``s3fs`` in the command gets the options of `s3_mounts.mounting.endpoint_options` added, and
+    for a prefix those of `s3_mounts.mounting.prefix_options`, so that the command that the reader
+    sees is the one for their own bucket.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ def shell(
     with tempfile.TemporaryFile() as output:
         try:
             ended = subprocess.run(
-                ["bash", "-c", f"{_preamble()}{command}"],
+                ["bash", "-c", f"{_preamble(command)}{command}"],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -73,6 +75,10 @@ def shell(
         )
 
 
-def _preamble() -> str:
-    added = shlex.join(a for o in endpoint_options(endpoint_url()) for a in ("-o", o))
-    return f's3fs() {{ command s3fs "$@" {added}; }}\n' if added else ""
+def _preamble(command: str) -> str:
+    source = re.search(r"\bs3fs\s+([^\s-]\S*)", command)
+    if not source:
+        return ""
+    options = [*endpoint_options(endpoint_url()), *prefix_options(source[1])]
+    added = shlex.join(word for option in options for word in ("-o", option))
+    return f's3fs() {{ command s3fs "$@" {added}; }}\n'
