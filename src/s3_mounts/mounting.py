@@ -182,7 +182,7 @@ def mount(
         try:
             require_bucket(source, endpoint, timeout)
             _await_mount(process, mount_point, deadline, log)
-            _await_answer(mount_point, deadline, log)
+            _await_answer(process, mount_point, deadline, log)
         except BaseException:
             _give_up(process, mount_point)
             raise
@@ -230,7 +230,9 @@ def _await_mount(
         time.sleep(_POLL)
 
 
-def _await_answer(mount_point: Path, deadline: float, log: IO[bytes]) -> None:
+def _await_answer(
+    process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
+) -> None:
     # A look into a hanging mount cannot be interrupted, so a process that can be spared does it.
     with subprocess.Popen(
         ["stat", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -245,6 +247,9 @@ def _await_answer(mount_point: Path, deadline: float, log: IO[bytes]) -> None:
                 f" {_words(log)}"
             ) from None
     if probe.returncode:
+        # If s3fs is just ending, it may still have something to say.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
         raise MountError(
             f"s3fs mounted on {mount_point}, but a look into it fails:"
             f" {complaint.decode(errors='replace').strip()}. {_words(log)}"

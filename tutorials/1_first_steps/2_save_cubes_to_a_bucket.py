@@ -82,8 +82,8 @@ for name in ("temperature.nc", "temperature.pp"):
 # When is it really there?
 # ------------------------
 #
-# An object store has no half-written objects and no appending.
-# ``s3fs`` collects what you write on the local disk, and **uploads the file when it is closed**.
+# Nothing can be appended to an object.
+# So ``s3fs`` collects what you write on the local disk, and **uploads the file when it is closed**.
 # Watch what the store has of a small file.
 
 with open(mount_point / "note.txt", "w") as note:
@@ -96,7 +96,7 @@ stored = sizes_in_store().get("note.txt", 0)
 print("Closed, bytes in the store:", stored)
 
 # %%
-# So it is only when the file is closed that an error of the upload can show.
+# An error of the upload can only show then, too.
 #
 # What a save uploads
 # -------------------

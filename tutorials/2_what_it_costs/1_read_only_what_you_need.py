@@ -11,8 +11,6 @@ Ask a large file three small questions, and see what crosses the network for eac
 * **Time**: eight minutes to read.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # "Only the needed parts of a file are read."
 # It is what people expect of a mounted bucket, and Iris does its part: it loads lazily.
@@ -25,6 +23,7 @@ Ask a large file three small questions, and see what crosses the network for eac
 # Each year is one compact chunk of about 1 MB in the file, so that nothing stands in the way of
 # reading one year alone.
 
+# sphinx_gallery_thumbnail_number = 2
 import boto3
 import iris
 import iris.analysis
