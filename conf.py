@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "inspect_global_variables": False,
+    "notebook_images": True,
 }
 
 # -- Links to other projects, from inventories that need no network --------------------------------

@@ -44,8 +44,8 @@ _clock: dict[str, float] = {}
 def problem() -> str | None:
     """Say why lessons cannot run here, or None where they can."""
     try:
-        s3fs_version(find_s3fs())
         require_fuse()
+        s3fs_version(find_s3fs())
     except S3MountsError as error:
         return str(error)
     return None

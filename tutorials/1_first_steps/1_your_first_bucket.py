@@ -21,6 +21,7 @@ Mount a bucket, load a cube from it, draw a map, and unmount.
 import iris
 import iris.quickplot as qplt
 import matplotlib.pyplot as plt
+
 from s3_mounts import start_sandbox
 
 iris.FUTURE.date_microseconds = True
@@ -78,7 +79,8 @@ cube = iris.load_cube(mount_point / "A1B.2098.pp")
 print(cube)
 
 # %%
-# The cube is as lazy as one from a local disk: its data stay in the bucket until you use them.
+# The cube is as lazy as one from a local disk.
+# Its data are a :class:`Dask array <dask.array.Array>`, and stay in the bucket until you use them.
 
 print("Lazy before it is drawn:", cube.has_lazy_data())
 

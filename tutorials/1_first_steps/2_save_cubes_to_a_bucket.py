@@ -23,6 +23,7 @@ import shutil
 import boto3
 import iris
 import matplotlib.pyplot as plt
+
 from s3_mounts import mount, sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.

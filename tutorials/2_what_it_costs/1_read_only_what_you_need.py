@@ -29,6 +29,7 @@ import iris
 import iris.analysis
 import matplotlib.pyplot as plt
 import numpy as np
+
 from s3_mounts import mount, sample_path, sparse_read_options, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
@@ -134,6 +135,10 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # Why?
 # ----
 #
+# .. image:: /_static/path_of_a_read.svg
+#    :alt: The path of a read: Iris asks the kernel, FUSE passes it to the s3fs program, which asks
+#       the object store over the network.
+#
 # Iris asks for a few kilobytes here and there.
 # ``s3fs`` answers each of these reads with a *prefetch*: from that place on it fetches
 # ``multipart_size`` (10 MB) times the number of its threads (5, or 10 since s3fs 1.96).
@@ -146,8 +151,9 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # With options for sparse reads
 # -----------------------------
 #
-# :func:`~s3_mounts.sparse_read_options` gives the options that keep the prefetch small and what
-# was read on the local disk, under the names that your version of ``s3fs`` takes.
+# :func:`~s3_mounts.sparse_read_options` gives the options that keep the prefetch small,
+# under the names that your version of ``s3fs`` takes.
+# They also keep what was read on the local disk.
 # The cache is a directory of yours.
 
 options = sparse_read_options(sandbox.directory / "cache")
