@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from s3_mounts import SetupError, options, program
+from s3_mounts import SetupError, program
 
 
 def test_the_real_program_is_found_and_has_a_version(real_s3fs):
@@ -119,16 +119,3 @@ def test_a_user_with_sudo_without_a_password_may_install(no_programs, fake_progr
     fake_program("apt-get", "")
     fake_program("sudo", "exit 0")
     assert program.may_install()
-
-
-@pytest.mark.parametrize(
-    ("version", "threads"), [("1.90", "parallel_count=1"), ("1.96", "max_thread_count=2")]
-)
-def test_sparse_read_options_have_the_names_of_the_version(fake_program, version, threads):
-    fake_program("s3fs", f"echo Amazon Simple Storage Service File System V{version}")
-    assert options.sparse_read_options("/cache") == [
-        "multipart_size=5",
-        threads,
-        "use_cache=/cache",
-        "del_cache",
-    ]
