@@ -56,6 +56,13 @@ def test_sandbox_can_be_used_and_leaves_nothing(ending):
     assert not os.path.exists(mount_point)
 
 
+def test_sandbox_does_not_take_a_bucket_of_the_readers_own(monkeypatch):
+    monkeypatch.setenv("S3_MOUNTS_BUCKET", "our-data")
+    ended = subprocess.run([*COMMAND, "sandbox"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "S3_MOUNTS_BUCKET selects your own bucket" in ended.stderr
+
+
 def test_sandbox_on_a_taken_port_is_a_clear_error():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -4,15 +4,36 @@ from pathlib import Path
 
 import pytest
 
-from s3_mounts import mount, mount_table
+from s3_mounts import UnmountError, mount, mount_table, unmount
 
 
-def test_absolute_resolves_links_above_the_last_part_only(tmp_path):
+def test_absolute_resolves_links_in_every_part(tmp_path):
     real = tmp_path / "real"
-    real.mkdir()
+    (real / "place").mkdir(parents=True)
     (tmp_path / "link").symlink_to(real)
-    (real / "last").symlink_to(tmp_path)
-    assert mount_table.absolute(tmp_path / "link" / "last") == real.resolve() / "last"
+    (real / "last").symlink_to("place")
+    assert mount_table.absolute(tmp_path / "link" / "last") == (real / "place").resolve()
+    assert mount_table.absolute(tmp_path / "link" / "missing") == real.resolve() / "missing"
+
+
+def test_absolute_does_not_look_into_a_mount_that_hangs(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    process.suspend()
+    assert mount_table.absolute(mount_point) == mount_point
+    mount_table.abandon(mount_point)
+
+
+def test_a_folder_with_a_mount_in_it_is_never_removed(sandbox, mount_point, monkeypatch):
+    mount(sandbox.source, mount_point)
+    with pytest.raises(UnmountError, match=r"my_bucket is still mounted.*would delete"):
+        mount_table.remove_folder(sandbox.directory)
+    assert os.listdir(mount_point) == ["air_temp.pp"]
+    with pytest.raises(UnmountError, match="still mounted"):
+        mount_table.remove_folder(mount_point)
+    unmount(mount_point)
+    mount_table.remove_folder(sandbox.directory)
+    assert not sandbox.directory.exists()
 
 
 def test_a_plain_directory_has_no_file_system_type(tmp_path):

@@ -191,6 +191,22 @@ def test_no_program(sandbox, mount_point, no_programs):
         mount(sandbox.source, mount_point)
 
 
+def test_mount_point_is_a_link(sandbox, mount_point):
+    link = sandbox.directory / "link"
+    link.symlink_to(mount_point)
+    with mount(sandbox.source, link) as path:
+        assert path == mount_point
+        assert os.listdir(link) == ["air_temp.pp"]
+    assert nothing_is_left(mount_point)
+
+
+@pytest.mark.parametrize("name", ["with space", "été", "trailing/"])
+def test_mount_point_with_an_unusual_name(sandbox, name):
+    (sandbox.directory / name).mkdir()
+    with mount(sandbox.source, f"{sandbox.directory}/{name}") as path:
+        assert os.listdir(path) == ["air_temp.pp"]
+
+
 # -- Unmounting ------------------------------------------------------------------------------------
 
 

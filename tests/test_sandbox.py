@@ -116,6 +116,17 @@ def test_own_bucket_cannot_be_counted(own_bucket):
         pass
 
 
+def test_own_bucket_with_a_prefix_is_a_clear_error_and_nothing_is_left(
+    own_bucket, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    boto3.client("s3").put_object(Bucket="our-data", Key="mine/x")
+    monkeypatch.setenv(OWN_BUCKET, "our-data:/mine")
+    with pytest.raises(SandboxError, match=r"without a prefix, found 'our-data:/mine'"):
+        start_sandbox("climate-data")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_own_bucket_that_is_missing_is_a_clear_error(own_bucket, monkeypatch):
     monkeypatch.setenv(OWN_BUCKET, "no-such-bucket")
     with pytest.raises(StoreError, match="'no-such-bucket'"):

@@ -9,6 +9,29 @@ def test_sources_are_split():
     assert split_source("climate-data:/a/b/") == ("climate-data", "a/b")
 
 
+@pytest.mark.parametrize("source", ["", ":/a", "s3://climate-data", "climate-data/monthly"])
+def test_what_is_no_source_is_a_clear_error(source):
+    with pytest.raises(StoreError, match=f"expected the name of a bucket.*found '{source}'"):
+        split_source(source)
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9000", "store.example.org", "http://", "http://[::1", "http://h:99999"]
+)
+def test_what_is_no_address_is_a_clear_error(monkeypatch, url):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(StoreError, match="expected an address such as https://store.example.org"):
+        endpoint_url()
+
+
+def test_a_proxy_is_used(sandbox, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with pytest.raises(StoreError, match="cannot be reached.*proxy"):
+        require_bucket(sandbox.bucket, sandbox.endpoint)
+
+
 def test_the_endpoint_is_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
     assert endpoint_url() == "http://127.0.0.1:9000"

@@ -1,3 +1,4 @@
+import psutil
 import pytest
 
 from s3_mounts import CommandError, shell
@@ -22,8 +23,11 @@ def test_a_failure_can_be_expected():
 
 def test_a_command_that_does_not_end_is_an_error(capsys):
     with pytest.raises(CommandError, match=r"end within 0\.2 s"):
-        shell("echo begun; exec sleep 60", timeout=0.2)
+        shell("echo begun; sleep 60.125; true", timeout=0.2)
     assert "begun" in capsys.readouterr().out
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if "60.125" in (p.info["cmdline"] or "")
+    ]
 
 
 def test_s3fs_gets_the_endpoint_options_and_nothing_else(fake_program, capsys, monkeypatch):

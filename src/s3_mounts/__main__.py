@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 
 from s3_mounts.doctor import examine
-from s3_mounts.errors import S3MountsError
+from s3_mounts.errors import S3MountsError, SandboxError
 from s3_mounts.mounting import endpoint_options, mount
 from s3_mounts.program import install, kernel_problem
-from s3_mounts.sandbox import start_sandbox
+from s3_mounts.sandbox import OWN_BUCKET, start_sandbox
 
 SAMPLES = ("air_temp.pp", "ostia_monthly.nc", "GloSea4/ensemble_001.pp", "GloSea4/ensemble_002.pp")
 
@@ -35,6 +36,10 @@ def install_program(arguments: argparse.Namespace) -> int:
 
 def sandbox(arguments: argparse.Namespace) -> int:
     """Keep a mounted bucket on a local S3 server until Ctrl-C."""
+    if os.environ.get(OWN_BUCKET):
+        raise SandboxError(
+            f"expected to start a sandbox, but {OWN_BUCKET} selects your own bucket. Unset it."
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with start_sandbox(arguments.bucket, SAMPLES, port=arguments.port) as bucket:
         mount_point = bucket.directory / "mounted"

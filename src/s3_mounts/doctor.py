@@ -10,10 +10,9 @@ from pathlib import Path
 import botocore.session
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
-from botocore.httpsession import URLLib3Session
 
 from s3_mounts import mount_table
-from s3_mounts.errors import SetupError
+from s3_mounts.errors import SetupError, StoreError
 from s3_mounts.program import (
     find_s3fs,
     fusermount,
@@ -21,7 +20,7 @@ from s3_mounts.program import (
     kernel_problem,
     s3fs_version,
 )
-from s3_mounts.store import endpoint_url
+from s3_mounts.store import endpoint_url, send
 
 
 @dataclass(frozen=True)
@@ -115,11 +114,14 @@ def _credentials() -> Finding:
 
 
 def _store() -> Finding:
-    endpoint = endpoint_url()
+    try:
+        endpoint = endpoint_url()
+    except StoreError as error:
+        return Finding("store", str(error), ok=False)
     if not endpoint:
         return Finding("store", "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)")
     try:
-        answer = URLLib3Session(timeout=5).send(AWSRequest("GET", endpoint).prepare())
+        answer = send(AWSRequest("GET", endpoint), timeout=5)
     except BotoCoreError as error:
         return Finding("store", f"{endpoint} cannot be reached: {error}", ok=False)
     return Finding("store", f"{endpoint} answers with status {answer.status_code}")

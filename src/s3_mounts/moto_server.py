@@ -12,7 +12,6 @@ The input ends when the parent closes it, or when the parent is gone for whateve
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -28,7 +27,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from s3_mounts.mount_table import abandon, mount_points
+from s3_mounts.mount_table import abandon_below, remove_folder
 from s3_mounts.traffic import Request, operation_name
 
 if TYPE_CHECKING:
@@ -164,10 +163,8 @@ def main(directory: Path, port: int) -> None:
     try:
         sys.stdin.buffer.read()
     finally:
-        for mount_point in mount_points():
-            if mount_point.is_relative_to(directory):
-                abandon(mount_point)
-        shutil.rmtree(directory, ignore_errors=True)
+        abandon_below(directory)
+        remove_folder(directory)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import psutil
 
+from s3_mounts.errors import UnmountError
+from s3_mounts.program import fusermount
+
 FILE_SYSTEM_TYPE = "fuse.s3fs"
 
 
@@ -42,7 +45,7 @@ class Holder:
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Make a path absolute without touching what its last part names.
+    """Find the path under which the kernel lists a mount point, without looking into it.
 
     Parameters
     ----------
@@ -55,7 +58,11 @@ def absolute(path: str | os.PathLike[str]) -> Path:
         The path as the kernel lists it.
     """
     path = Path(os.path.abspath(path))
-    return path.parent.resolve() / path.name
+    path = path.parent.resolve() / path.name
+    # Unlike stat, readlink does not ask the file system that is mounted there.
+    with contextlib.suppress(OSError):
+        return Path(os.path.realpath(path.parent / os.readlink(path)))
+    return path
 
 
 def file_system_type(mount_point: Path) -> str | None:
@@ -170,11 +177,11 @@ def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProc
     subprocess.CompletedProcess
         The command that was run, its exit status and what it said.
     """
-    command = ["umount", *(["-l"] if lazy else [])]
-    for program in ("fusermount3", "fusermount"):
-        if shutil.which(program):
-            command = [program, "-uz" if lazy else "-u"]
-            break
+    program = fusermount()
+    if program:
+        command = [program, "-uz" if lazy else "-u"]
+    else:
+        command = ["umount", "-l"] if lazy else ["umount"]
     return subprocess.run(
         [*command, str(mount_point)],
         stdout=subprocess.PIPE,
@@ -203,3 +210,38 @@ def abandon(mount_point: Path) -> None:
     while file_system_type(mount_point) == FILE_SYSTEM_TYPE:
         if detach(mount_point, lazy=True).returncode:
             break
+
+
+def abandon_below(directory: Path) -> None:
+    """Get rid of every mount of s3fs below a directory at any price, see `abandon`.
+
+    Parameters
+    ----------
+    directory : Path
+        An absolute path.
+    """
+    for mount_point in reversed(mount_points()):
+        if mount_point.is_relative_to(directory):
+            abandon(mount_point)
+
+
+def remove_folder(directory: Path) -> None:
+    """Remove a directory, but never the objects of a bucket that is still mounted below it.
+
+    Parameters
+    ----------
+    directory : Path
+        An absolute path; it may be gone already.
+
+    Raises
+    ------
+    UnmountError
+        If anything is mounted below it. Nothing is removed then.
+    """
+    for partition in psutil.disk_partitions(all=True):
+        if Path(partition.mountpoint).is_relative_to(directory):
+            raise UnmountError(
+                f"expected to remove {directory}, but {partition.mountpoint} is still mounted, and"
+                " removing would delete what is in it. Unmount it, then remove the directory."
+            )
+    shutil.rmtree(directory, ignore_errors=True)

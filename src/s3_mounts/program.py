@@ -165,7 +165,7 @@ def install_command() -> str:
             if os.geteuid() == 0:
                 return command
             return " && ".join(f"sudo {part}" for part in command.split(" && "))
-    return "conda install -c conda-forge s3fs-fuse (or see the page on installing)"
+    return "conda install -c conda-forge s3fs-fuse"
 
 
 def may_install() -> bool:

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.data import sample_path, use_packaged_coastlines
-from s3_mounts.errors import SandboxError
+from s3_mounts.errors import SandboxError, StoreError
+from s3_mounts.mount_table import remove_folder
 from s3_mounts.mounting import unmount_below
 from s3_mounts.server import Server, any_server
 from s3_mounts.store import endpoint_url, require_bucket
@@ -180,17 +180,16 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
             require_bucket(own, endpoint_url())
             server = None
             prefix = f"{bucket}-{secrets.token_hex(4)}/"
-            folder = Path(tempfile.mkdtemp(prefix="s3-mounts-")).resolve()
-            # A prefix without any object is taken for a mistake.
-            boto3.client("s3").put_object(Bucket=own, Key=prefix)
+            _create_prefix(own, prefix)
         else:
             server = cleanup.enter_context(any_server(port))
             prefix = ""
-            folder = Path(tempfile.mkdtemp(dir=server.directory))
             cleanup.enter_context(_local_environment(server.url))
             _create_bucket(bucket)
         cleanup.callback(_remove_objects, own or bucket, prefix)
-        cleanup.callback(shutil.rmtree, folder)
+        parent = server.directory if server else None
+        folder = Path(tempfile.mkdtemp(prefix="s3-mounts-", dir=parent)).resolve()
+        cleanup.callback(remove_folder, folder)
         cleanup.callback(unmount_below, folder)
         sandbox = Sandbox(own or bucket, prefix, endpoint_url(), folder, server, cleanup.pop_all())
     try:
@@ -231,6 +230,21 @@ def _create_bucket(bucket: str) -> None:
         ) from error
 
 
+def _create_prefix(bucket: str, prefix: str) -> None:
+    if ":" in bucket:
+        raise SandboxError(
+            f"expected the name of a bucket in {OWN_BUCKET}, without a prefix, found {bucket!r}."
+        )
+    try:
+        # A prefix without any object is taken for a mistake when it is mounted.
+        boto3.client("s3").put_object(Bucket=bucket, Key=prefix)
+    except (ClientError, BotoCoreError) as error:
+        raise StoreError(
+            f"expected to write below {prefix!r} in your bucket {bucket!r}, but: {error}."
+            " Choose a bucket to which you may write."
+        ) from error
+
+
 def _remove_objects(bucket: str, prefix: str) -> None:
     store = boto3.resource("s3").Bucket(bucket)
     store.objects.filter(Prefix=prefix).delete()
@@ -240,8 +254,9 @@ def _remove_objects(bucket: str, prefix: str) -> None:
 
 def stop_all() -> None:
     """Stop every sandbox of this process."""
-    for sandbox in reversed(_running):
-        sandbox.stop()
+    with contextlib.ExitStack() as stack:
+        for sandbox in _running:
+            stack.callback(sandbox.stop)
 
 
 atexit.register(stop_all)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import selectors
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from s3_mounts.errors import SandboxError
+from s3_mounts.mount_table import remove_folder
 from s3_mounts.traffic import Request
 
 # moto copies a whole object for every range of it that is asked for. With objects in memory and
@@ -99,7 +99,7 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove_folder(self.directory)
 
     def __enter__(self) -> Server:
         return self

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
 
 from s3_mounts.errors import StoreError
 
@@ -23,8 +24,26 @@ def endpoint_url() -> str | None:
     -------
     str or None
         ``AWS_ENDPOINT_URL``, which boto3 reads too; None means Amazon's own.
+
+    Raises
+    ------
+    StoreError
+        If it is no address.
     """
-    return os.environ.get("AWS_ENDPOINT_URL") or None
+    url = os.environ.get("AWS_ENDPOINT_URL")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise StoreError(
+            "expected an address such as https://store.example.org in AWS_ENDPOINT_URL, found"
+            f" {url!r}. Correct it, or unset it for Amazon's own store."
+        )
+    return url
 
 
 def split_source(source: str) -> tuple[str, str]:
@@ -40,12 +59,22 @@ def split_source(source: str) -> tuple[str, str]:
     bucket, prefix : str
         The prefix without slashes at its ends; empty for the whole bucket.
 
+    Raises
+    ------
+    StoreError
+        If there is no bucket in it.
+
     Examples
     --------
     >>> split_source("climate-data:/monthly/")
     ('climate-data', 'monthly')
     """
     bucket, _, prefix = source.partition(":")
+    if not bucket or "/" in bucket or prefix.startswith("//"):
+        raise StoreError(
+            "expected the name of a bucket, or BUCKET:/PREFIX for a part of it, such as"
+            f" 'climate-data:/monthly', found {source!r}."
+        )
     return bucket, prefix.strip("/")
 
 
@@ -92,7 +121,7 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
     region = session.get_config_variable("region") or "us-east-1"
     S3SigV4Auth(credentials, "s3", region).add_auth(request)
     try:
-        answer = URLLib3Session(timeout=math.ceil(timeout)).send(request.prepare())
+        answer = send(request, timeout)
     except BotoCoreError as error:
         raise StoreError(
             f"expected an object store at {where}, but it cannot be reached: {error}."
@@ -108,6 +137,35 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
             )
         return
     raise StoreError(_refusal(answer.status_code, answer.text, bucket, where))
+
+
+def send(request: AWSRequest, timeout: float) -> AWSResponse:
+    """Send one request, through the proxy and with the certificates that are set for it.
+
+    Parameters
+    ----------
+    request : botocore.awsrequest.AWSRequest
+        The request, signed or not.
+    timeout : float
+        How long to wait for a connection, and for an answer, in seconds.
+
+    Returns
+    -------
+    botocore.awsrequest.AWSResponse
+        The answer, whatever its status.
+
+    Raises
+    ------
+    botocore.exceptions.BotoCoreError
+        If there is none.
+    """
+    session = botocore.session.Session(include_builtin_handlers=False)
+    http = URLLib3Session(
+        proxies=get_environ_proxies(str(request.url)),
+        verify=session.get_config_variable("ca_bundle") or True,
+        timeout=max(1, math.ceil(timeout)),
+    )
+    return http.send(request.prepare())
 
 
 def _refusal(status: int, body: str, bucket: str, where: str) -> str:

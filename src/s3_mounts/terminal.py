@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import tempfile
 
@@ -51,21 +52,24 @@ def shell(
     print(f"$ {command}", flush=True)
     # A file rather than a pipe: a daemon that keeps it open does not keep us waiting.
     with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            ["bash", "-c", f"{_preamble(command)}{command}"],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
         try:
-            ended = subprocess.run(
-                ["bash", "-c", f"{_preamble(command)}{command}"],
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                check=False,
-            ).returncode
+            ended = process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise CommandError(
                 f"expected '{command}' to end within {timeout:g} s, but it still ran."
             ) from None
         finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             output.seek(0)
             print(output.read().decode(errors="replace"), end="")
     if ended != status:

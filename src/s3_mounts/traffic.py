@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
-
-if TYPE_CHECKING:
-    pass
 
 MEGABYTE = 1_000_000
 

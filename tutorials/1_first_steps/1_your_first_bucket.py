@@ -88,7 +88,7 @@ print("Lazy before it is drawn:", cube.has_lazy_data())
 # Draw a map
 # ----------
 #
-# The bucket holds the mean temperature of the year 2098 in two scenarios, A1B and E1.
+# The bucket holds the mean temperature of one year, from December 2098 to November 2099, in two scenarios, A1B and E1.
 # How much warmer is the world in A1B?
 
 milder = iris.load_cube(mount_point / "E1.2098.pp")
@@ -98,7 +98,7 @@ plt.figure(figsize=(8, 4.6), layout="constrained")
 levels = range(-2, 11)
 qplt.contourf(difference, levels=levels, cmap="YlOrRd", extend="both")
 plt.gca().coastlines(resolution="110m")
-plt.title("Air temperature in 2098, scenario A1B minus scenario E1")
+plt.title("Air temperature in 2098/99, scenario A1B minus scenario E1")
 plt.show()
 
 # %%
@@ -108,7 +108,7 @@ plt.show()
 # A mount is a running program that outlives your Python session.
 # Unmount when you are done.
 # Root and, on a current Linux, every user can do that with ``umount``.
-# ``fusermount -u my_bucket`` works everywhere for the user who mounted.
+# On an older one, the user who mounted takes ``fusermount -u my_bucket``, or ``fusermount3 -u my_bucket``.
 
 sandbox.shell("umount my_bucket")
 

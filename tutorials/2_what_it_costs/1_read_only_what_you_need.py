@@ -65,6 +65,8 @@ print(f"One field of it has {field_size / 1e6:.2f} MB.")
 # #. What is in the file? That is its *metadata*: some kilobytes.
 # #. What was the year 2000 like? That is *one field*: one chunk.
 # #. How warm is Toronto from 2000 to 2023? That is a *time series*: 24 chunks, one point of each.
+#
+# (A year of these data runs from December to November.)
 
 
 def metadata(path):
@@ -145,6 +147,9 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # Without a cache it forgets all of it when the file is closed, and one load opens and closes the
 # file several times.
 #
+# So the cost is a number of prefetches, however little you read.
+# It does not grow with the file: a much larger one is not moved whole.
+#
 # For a program that reads a file from its beginning to its end, this is a good thing.
 # For the three questions it is not.
 #
@@ -206,11 +211,11 @@ figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# The least that ``s3fs`` fetches at a time is 5 MB, so a single field of 1 MB still costs more
-# than itself.
+# A single field of 1 MB still costs more than itself, because the least that ``s3fs`` fetches at a
+# time is 5 MB.
 # The time series needs 24 numbers, but each of them is in a chunk of 1 MB, and a chunk is read
-# whole.
-# No option of a mount can change that: it is decided when the file is written.
+# whole; some of them are in the cache already, since the questions before have fetched them.
+# No option of a mount can change the chunks: they are decided when the file is written.
 
 sandbox.stop()
 
@@ -218,9 +223,10 @@ sandbox.stop()
 # What you have seen
 # ------------------
 #
-# * With the default options a mount moves more than the whole file for its metadata alone.
+# * With the default options a mount moves hundreds of megabytes for the metadata alone, here more
+#   than the whole file.
 # * The reason is the prefetch, repeated at every opening of the file.
-# * A small ``multipart_size``, few threads and a cache bring it down to about what you need.
+# * A small ``multipart_size``, few threads and a cache bring it down to a small part of that.
 # * ``with sandbox.traffic() as traffic:`` tells you what your own code moves.
 #
 # If you will read all of a file, copy it first instead: that moves it once.
