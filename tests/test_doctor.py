@@ -20,7 +20,8 @@ def test_everything_is_there(sandbox, mount_point):
         "store",
         "mounts",
     ]
-    assert all(finding.ok for finding in findings.values())
+    # The mounts are those of the whole machine, on which other tests mount and unmount.
+    assert all(finding.ok for subject, finding in findings.items() if subject != "mounts")
     assert findings["s3fs"].found.startswith("version 1.")
     assert findings["credentials"].found == "found by the method env"
     assert findings["store"].found.startswith(sandbox.endpoint)
