@@ -35,7 +35,6 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "lessons",
 ]
-exclude_patterns = ["sg_execution_times.rst", "tutorials/sg_execution_times.rst"]
 nitpicky = True
 
 # -- The lessons -----------------------------------------------------------------------------------
@@ -70,7 +69,6 @@ intersphinx_mapping = {
     "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.inv"),
     "python": ("https://docs.python.org/3/", "inventories/python.inv"),
 }
-intersphinx_disabled_reftypes = []
 
 # -- The helper's reference ------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -166,7 +167,7 @@ def test_a_second_build_runs_no_lesson_again(site):
     assert all("seconds to run" in page(site, lesson) for lesson in LESSONS)
 
 
-def test_a_changed_helper_makes_all_lessons_run_again(site, monkeypatch):
+def test_a_changed_helper_or_tool_makes_all_lessons_run_again(site, tmp_path, monkeypatch):
     """sphinx-gallery alone looks at the scripts only."""
     sys.path.insert(0, str(REPOSITORY / "docs" / "_ext"))
     import lessons
@@ -175,6 +176,14 @@ def test_a_changed_helper_makes_all_lessons_run_again(site, monkeypatch):
     assert record.read_text() == lessons.fingerprint()
     monkeypatch.setattr(lessons, "version", lambda name: f"{name} from the future")
     assert record.read_text() != lessons.fingerprint()
+
+    gallery = tmp_path / "tutorials"
+    shutil.copytree(site / "docs" / "tutorials", gallery)
+    lessons.forget_stale_lessons(SimpleNamespace(srcdir=tmp_path))
+    assert [path.name for path in gallery.iterdir()] == ["fingerprint.txt"]
+    (gallery / "index.rst").touch()
+    lessons.forget_stale_lessons(SimpleNamespace(srcdir=tmp_path))
+    assert (gallery / "index.rst").exists(), "nothing has changed since"
 
 
 def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):

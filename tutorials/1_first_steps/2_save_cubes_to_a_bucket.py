@@ -182,7 +182,7 @@ sandbox.stop()
 # What you have seen
 # ------------------
 #
-# * A save through the mount works for every format, with ``iris.save`` as you know it.
+# * A save through the mount works with ``iris.save`` as you know it, for netCDF and PP alike.
 # * The object is stored when the file is closed, not before.
 # * Saving PP straight onto the mount uploads the growing file again and again.
 #   How often netCDF does so depends on the version of ``s3fs``.
