@@ -9,7 +9,7 @@ from pathlib import Path
 locale.setlocale(locale.LC_NUMERIC, "C")
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "docs" / "_ext"))
+sys.path[:0] = [str(HERE), str(HERE / "docs" / "_ext")]
 
 # Before cartopy is imported: the maps need no download.
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_mounts" / "natural_earth"))
@@ -34,6 +34,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "lessons",
+    "expected",
 ]
 nitpicky = True
 
@@ -45,10 +46,11 @@ if not lessons_problem:
 
 sphinx_gallery_conf = {
     "examples_dirs": "../tutorials",
-    "gallery_dirs": lessons.GALLERY,
+    "gallery_dirs": "tutorials",
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
     "plot_gallery": str(not lessons_problem),
+    "image_scrapers": ("expected.scrape",),
     "reset_modules": ("matplotlib", "lessons.reset"),
     "reset_modules_order": "both",
     "capture_repr": ("_repr_html_",),

@@ -9,17 +9,10 @@ from pathlib import Path
 import pytest
 
 from s3_mounts import Sandbox, mount_table, start_sandbox
-from s3_mounts.server import Server, shared_server
+from s3_mounts.server import Server
 
 REPOSITORY = Path(__file__).parents[1]
 LESSONS = sorted(REPOSITORY.glob("tutorials/*/*.py"))
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The S3 server that all tests of this process share."""
-    with shared_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -11,12 +11,9 @@ sphinx-gallery runs a lesson again when its script has changed. This extension a
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import shutil
 import time
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +23,13 @@ from docutils.parsers.rst.directives.images import Figure
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-import s3_mounts
+from proof import record
+from proof.project import GALLERY
 from s3_mounts.errors import S3MountsError
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
-GALLERY = "tutorials"
-TOOLS = ("boto3", "cartopy", "matplotlib", "moto", "netCDF4", "numpy", "scitools-iris")
 
 logger = logging.getLogger(__name__)
 _server = ExitStack()
@@ -53,20 +49,13 @@ def problem() -> str | None:
 
 def fingerprint() -> str:
     """Name the state of everything but the scripts that the lessons' output depends on."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(s3_mounts.__file__).parent.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(path.read_bytes())
-    reason = problem()
-    s3fs = reason or "s3fs {}.{}".format(*s3fs_version(find_s3fs()))
-    tools = [f"{name} {version(name)}" for name in TOOLS]
-    return "\n".join([*tools, f"python {platform.python_version()}", s3fs, digest.hexdigest()])
+    return f"{record.fingerprint('src', 'docs/_ext')}\n{problem()}"
 
 
 def forget_stale_lessons(app: Sphinx) -> None:
     """Remove the gallery of an earlier build that this one must not show again."""
     _clock["start"] = time.perf_counter()
-    gallery = Path(app.srcdir, GALLERY)
+    gallery = Path(app.srcdir, GALLERY.name)
     record = gallery / "fingerprint.txt"
     current = fingerprint()
     if gallery.exists() and (not record.exists() or record.read_text() != current):
@@ -105,7 +94,7 @@ def stop_server(app: Sphinx, error: Exception | None) -> None:
 
 def complete_page(app: Sphinx, doctree: nodes.document) -> None:
     """Put the running time of a lesson into its list at the top, or mark it as not run."""
-    if not app.env.docname.startswith(f"{GALLERY}/") or app.env.docname.endswith("/index"):
+    if not app.env.docname.startswith(f"{GALLERY.name}/") or app.env.docname.endswith("/index"):
         return
     if app.config.lessons_problem:
         _mark_as_not_run(doctree, app.config.lessons_problem)
@@ -150,7 +139,7 @@ class LessonFigure(Figure):
             return []
         folder, _, lesson = self.arguments[0].rpartition("/")
         name = f"sphx_glr_{lesson}_{int(self.arguments[1]):03}.png"
-        self.arguments[0] = f"/{GALLERY}/{folder}/images/{name}"
+        self.arguments[0] = f"/{GALLERY.name}/{folder}/images/{name}"
         return super().run()
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import subprocess
 import tempfile
 
-from s3_mounts.errors import CommandError
+from s3_mounts.errors import CommandError, SetupError
 from s3_mounts.mounting import endpoint_options, prefix_options
 from s3_mounts.store import endpoint_url
 
@@ -23,9 +22,8 @@ def shell(
 ) -> None:
     """Run a command in bash, and print the command and what it says.
 
-    An ``s3fs`` in the command gets the options of `s3_mounts.mounting.endpoint_options` added, and
-    for a prefix those of `s3_mounts.mounting.prefix_options`, so that the command that the reader
-    sees is the one for their own bucket.
+    An ``s3fs`` in the command is pointed at the current store by `s3_mounts.terminal.s3fs_function`,
+    so that the command that the reader sees is the one for their own bucket.
 
     Parameters
     ----------
@@ -50,10 +48,11 @@ def shell(
     hello
     """
     print(f"$ {command}", flush=True)
+    preamble = s3fs_function() if "s3fs" in command else ""
     # A file rather than a pipe: a daemon that keeps it open does not keep us waiting.
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            ["bash", "-c", f"{_preamble(command)}{command}"],
+            ["bash", "-c", f"{preamble}{command}"],
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -79,10 +78,28 @@ def shell(
         )
 
 
-def _preamble(command: str) -> str:
-    source = re.search(r"\bs3fs\s+([^\s-]\S*)", command)
-    if not source:
-        return ""
-    options = [*endpoint_options(endpoint_url()), *prefix_options(source[1])]
-    added = shlex.join(word for option in options for word in ("-o", option))
-    return f's3fs() {{ command s3fs "$@" {added}; }}\n'
+def s3fs_function() -> str:
+    """Write the bash function that points every ``s3fs`` of a terminal at the current store.
+
+    This is the one place in which the commands that the site shows and those that are run differ.
+
+    Returns
+    -------
+    str
+        A definition for bash. It adds the options of `s3_mounts.mounting.endpoint_options`, and
+        for a prefix those of `s3_mounts.mounting.prefix_options`.
+    """
+    endpoint = endpoint_options(endpoint_url())
+    try:
+        prefix = prefix_options("bucket:/prefix")
+    except SetupError:
+        prefix = []  # bash will say that there is no such command
+    always, with_prefix = (
+        shlex.join(word for option in options for word in ("-o", option))
+        for options in (endpoint, [*endpoint, *prefix])
+    )
+    return (
+        's3fs() { case "$1" in'
+        f' *:/*) command s3fs "$@" {with_prefix} ;;'
+        f' *) command s3fs "$@" {always} ;; esac; }}\n'
+    )

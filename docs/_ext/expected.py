@@ -1,0 +1,133 @@
+"""Compare what the cells of a lesson say and draw with what they are expected to.
+
+sphinx-gallery notices a lesson that raises, not one whose answers have changed.
+What is expected is in ``proof/expected``, a file for each lesson, its cells separated by ``# %%``,
+with the placeholders of `proof.compare` for what varies.
+If there is no such file, the build writes it and fails, so that somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from docutils import nodes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx_gallery.scrapers import matplotlib_scraper
+
+from proof.compare import difference
+from proof.project import GALLERY, ROOT
+
+EXPECTED = ROOT / "proof" / "expected"
+
+logger = logging.getLogger(__name__)
+
+
+def scrape(block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
+    """Save the figures of a cell, and describe each in a comment of the page."""
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    page = matplotlib_scraper(block, block_vars, gallery_conf)
+    for figure in figures:
+        page += "\n\n.. " + "\n   ".join(describe(figure)) + "\n\n"
+    return page
+
+
+def describe(figure: Figure) -> list[str]:
+    """Tell in words what a figure that has been drawn shows.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure of Matplotlib.
+
+    Returns
+    -------
+    list of str
+        Its size, the number of things in it, and all its texts.
+    """
+    width, height = figure.get_size_inches()
+    lines = [f"picture of {width:g} by {height:g} inches"]
+    for axes in figure.axes:
+        counted = ", ".join(
+            f"{len(getattr(axes, kind))} {kind}" for kind in ("lines", "patches", "collections")
+        )
+        lines.append(f"axes with {counted}")
+    texts = [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
+    lines += [line for text in texts for line in text.splitlines() if line.strip()]
+    return lines
+
+
+def cells(doctree: nodes.document) -> Iterator[tuple[int, str]]:
+    """Yield the line of each cell that says or draws something, with that."""
+    line = 0
+    for node in doctree.findall(lambda node: isinstance(node, nodes.comment | nodes.literal_block)):
+        text = node.astext()
+        generated = re.match(r"GENERATED FROM PYTHON SOURCE LINES (\d+)", text)
+        if generated:
+            line = int(generated[1]) + 1
+        elif text.startswith("picture of ") or "sphx-glr-script-out" in node["classes"]:
+            yield line, text
+
+
+def compare_lessons(app: Sphinx, env: BuildEnvironment) -> None:
+    """Compare all lessons, those also that were not run again in this build."""
+    if app.config.lessons_problem:
+        return
+    for docname in sorted(env.found_docs):
+        if (ROOT / f"{docname}.py").is_file():
+            compare_lesson(Path(f"{docname}.py"), list(cells(env.get_doctree(docname))))
+
+
+def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
+    """Warn of every cell of a lesson that does not say what is expected.
+
+    Parameters
+    ----------
+    lesson : Path
+        The script, relative to the project.
+    said : list of tuple
+        See `cells`.
+    """
+    path = EXPECTED / lesson.relative_to(GALLERY.name).with_suffix(".txt")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# %%\n".join(f"{text.strip()}\n" for _, text in said))
+        logger.warning(
+            "there was no %s. It is written now: look at it, put '...' or '<2..5>' in place of"
+            " what varies, and build again.",
+            path.relative_to(ROOT),
+        )
+        return
+    wanted = path.read_text().split("# %%\n")
+    if len(said) != len(wanted):
+        logger.warning(
+            "%s: expected %d cells that say or draw something, as %s has them, found %d.",
+            lesson,
+            len(wanted),
+            path.relative_to(ROOT),
+            len(said),
+        )
+    for (line, text), want in zip(said, wanted, strict=False):
+        different = difference(want, text)
+        if different:
+            logger.warning(
+                "%s:%d: what this cell says is not what %s expects:\n%s",
+                lesson,
+                line,
+                path.relative_to(ROOT),
+                different,
+            )
+            return
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to the build."""
+    app.connect("env-check-consistency", compare_lessons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,222 @@
+"""The files that have code blocks, and what is done with each block.
+
+A block that cannot be run has a comment before it, ``.. not run: REASON``, in Markdown
+``<!-- not run: REASON -->``.
+Where a part of it can be checked, the next line of the comment is ``check: COMMAND``, a command
+of the shell that must succeed.
+"""
+
+from __future__ import annotations
+
+import doctest
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+from sybil import Document, Example, Region, Sybil
+from sybil.evaluators.doctest import DocTest, DocTestRunner
+from sybil.parsers.abstract.lexers import BlockLexer
+from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCodeBlockLexer
+from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
+from sybil.sybil import SybilCollection
+from sybil.typing import Lexer, LexemeMapping
+
+from proof import configuration
+from proof.project import GALLERY, ROOT
+from proof.reader import Reader
+
+
+_NEXT = re.compile(r"(?:\s*--+>)?\s*")
+"""From the end of a comment to what comes next."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block of a document.
+
+    Attributes
+    ----------
+    language : str
+        As the document names it.
+    source : str
+        Its text.
+    offset : int
+        In which line its text begins, counted from where the example begins.
+    reason : str
+        Why it is not run; empty if it is.
+    check : str
+        A command that checks a part of a block that is not run; may be empty.
+    """
+
+    language: str
+    source: str
+    offset: int
+    reason: str = ""
+    check: str = ""
+
+
+def run_python(block: Block, example: Example, reader: Reader) -> None:
+    """Run Python code, with the names that the blocks before have left."""
+    line = example.line + block.offset
+    code = compile("\n" * (line - 1) + block.source, example.path, "exec")
+    with reader.at_work(), warnings.catch_warnings(action="ignore"):
+        exec(code, example.namespace)
+
+
+def run_prompts(block: Block, example: Example, reader: Reader) -> str:
+    """Run Python code after prompts, and compare what it says."""
+    line = example.line + block.offset
+    said: list[str] = []
+    examples = doctest.DocTestParser().get_examples(block.source, example.path)
+    test = DocTest(examples, example.namespace, example.path, example.path, line - 1, None)
+    with reader.at_work(), warnings.catch_warnings(action="ignore"):
+        DocTestRunner(doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False)
+    return "".join(said)
+
+
+def run_session(block: Block, example: Example, reader: Reader) -> str:
+    """Run a shell session, and compare what each command says."""
+    return reader.session(block.source, f"{example.path}:{{}}", example.line + block.offset)
+
+
+def run_script(block: Block, example: Example, reader: Reader) -> str:
+    """Run the commands of a shell script."""
+    return reader.script(block.source)
+
+
+def parse(check: Callable[[str], None]) -> Callable[[Block, Example, Reader], None]:
+    """Make a verifier of a function that raises ValueError for text that it does not accept."""
+
+    def verify(block: Block, example: Example, reader: Reader) -> None:
+        check(block.source)
+
+    return verify
+
+
+VERIFIERS: dict[str, Callable[[Block, Example, Reader], str | None]] = {
+    "python": run_python,
+    "pycon": run_prompts,
+    "console": run_session,
+    "bash": run_script,
+    "fstab": lambda block, example, reader: configuration.mount_fstab(block.source, reader.home),
+    "ini": parse(configuration.parse_ini),
+    "systemd": parse(configuration.parse_unit),
+    "toml": parse(configuration.parse_toml),
+    "yaml": parse(configuration.parse_yaml),
+}
+KINDS = {"python": "Python", "pycon": "Python", "console": "shell", "bash": "shell"}
+"""The languages that are no configuration."""
+
+
+def evaluate(example: Example) -> str | None:
+    """Verify a block, or check what can be checked of it; say what is wrong."""
+    block: Block = example.parsed
+    reader: Reader = example.namespace["reader"]
+    if block.reason:
+        return reader.script(block.check) if block.check else None
+    verify = VERIFIERS.get(block.language)
+    if verify:
+        return verify(block, example, reader)
+    return (
+        f"{example.path}:{example.line + block.offset}: expected a block in one of the languages"
+        f" {', '.join(VERIFIERS)}, found {block.language or 'none'!r}."
+        " Name its language, or say before it why it is not run: '.. not run: REASON'."
+    )
+
+
+class BlockParser:
+    """Find all code blocks of a document, in whatever language, and the reasons before them."""
+
+    def __init__(self, blocks: Iterable[Lexer], reasons: Lexer) -> None:
+        self.blocks = blocks
+        self.reasons = reasons
+
+    def __call__(self, document: Document) -> Iterable[Region]:
+        reasons = {
+            _NEXT.match(document.text, region.end).end(): region.lexemes
+            for region in self.reasons(document)
+        }
+        regions = chain(*(lexer(document) for lexer in self.blocks))
+        end = 0
+        for region in sorted(regions, key=lambda region: region.start):
+            if region.start < end:
+                continue
+            end = region.end
+            place = _NEXT.match(document.text, region.start).end()
+            region.parsed = _block(region.lexemes, reasons.pop(place, None), document)
+            region.evaluator = evaluate
+            yield region
+        for lexemes in reasons.values():
+            raise ValueError(
+                f"{document.path}: expected a code block after 'not run: {lexemes['arguments']}',"
+                " found none."
+            )
+
+
+def _block(lexemes: LexemeMapping, reason: LexemeMapping | None, document: Document) -> Block:
+    source = lexemes["source"]
+    language = lexemes.get("arguments", lexemes.get("language", "pycon")) or ""
+    offset = 1 + source.line_offset
+    if reason is None:
+        return Block(language, source.rstrip(), offset)
+    words = f"{reason['arguments'] or ''}\n{reason['source']}"
+    why, _, check = (" ".join(part.split()) for part in words.partition("check:"))
+    if not why:
+        raise ValueError(
+            f"{document.path}: expected a reason in the comment 'not run: REASON', found none."
+        )
+    return Block(language, source.rstrip(), offset, why, check)
+
+
+class LessonDocument(Document):
+    """The text cells of a lesson; sphinx-gallery runs its code cells."""
+
+    def __init__(self, text: str, path: str) -> None:
+        super().__init__(_text_cells(text, path), path)
+
+
+def _text_cells(text: str, path: str) -> str:
+    lines = [""] * (text.count("\n") + 2)
+    for kind, content, first in split_code_and_text_blocks(path)[1]:
+        if kind == "text":
+            content_lines = content.splitlines()
+            lines[first - 1 : first - 1 + len(content_lines)] = content_lines
+    return "\n".join(lines)
+
+
+REST = BlockParser(
+    [
+        DirectiveLexer("(?:sourcecode|code-block|code)"),
+        BlockLexer(re.compile(r"^(?=(?P<prefix>[ \t]*)>>> )", re.MULTILINE), r"\n[ \t]*\n|\s*\Z"),
+    ],
+    DirectiveInCommentLexer("not run"),
+)
+MARKDOWN = BlockParser([FencedCodeBlockLexer(r"[^\n`]*")], DirectiveInHTMLCommentLexer("not run"))
+
+_path = str(ROOT)
+_fixtures = ["reader"]
+DOCUMENTS = SybilCollection(
+    [
+        Sybil(
+            [REST],
+            path=_path,
+            patterns=["docs/*.rst", "docs/*/*.rst", "tutorials/*.rst", "tutorials/*/*.rst"],
+            excludes=[f"{GALLERY}/*", f"{GALLERY}/*/*"],
+            fixtures=_fixtures,
+        ),
+        Sybil([MARKDOWN], path=_path, patterns=["*.md"], fixtures=_fixtures),
+        Sybil([REST], path=_path, patterns=["src/*/*.py", "proof/*.py"], fixtures=_fixtures),
+        Sybil(
+            [REST],
+            path=_path,
+            patterns=["tutorials/*/*.py"],
+            document_types={".py": LessonDocument},
+            fixtures=_fixtures,
+        ),
+    ]
+)
+"""All of them; each document's blocks are run in order, by a reader of its own."""

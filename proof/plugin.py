@@ -1,0 +1,127 @@
+"""Every code block is a test of pytest.
+
+With ``--record FILE`` only documents that have changed since their last run are run, and the
+record for the site is written.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil.integration.pytest import SybilItem
+
+from proof import record
+from proof.documents import DOCUMENTS
+from proof.project import ROOT
+from proof.reader import BUCKET, SAMPLES, Reader
+from s3_mounts import mount_table, start_sandbox
+from s3_mounts.server import Server, shared_server
+
+pytest_collect_file = DOCUMENTS.pytest()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option ``--record``."""
+    parser.addoption("--record", type=Path, help="write what was run, for the site")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The S3 server that all tests of this process share."""
+    with shared_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def reader(server: Server) -> Iterator[Reader]:
+    """Who types the blocks of a document; nothing may be left mounted at its end."""
+    with start_sandbox(BUCKET, SAMPLES) as sandbox:
+        reader = Reader(sandbox)
+        yield reader
+        reader.close()
+        left = [p for p in mount_table.mount_points() if p.is_relative_to(sandbox.directory)]
+    assert not left, f"the document has left mounts: {left}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell each report of its block, and spare what the record already has."""
+    known = record.read(config.option.record)["documents"] if config.option.record else {}
+    true = {name for name, entry in known.items() if record.is_true(name, entry)}
+    spared = []
+    for item in items:
+        if isinstance(item, SybilItem):
+            name = str(item.path.relative_to(ROOT))
+            block = asdict(item.example.parsed)
+            block["line"] = item.example.line + block.pop("offset")
+            item.user_properties.append(("block", block | {"document": name}))
+            if name in true:
+                spared.append(item)
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in spared]
+
+
+class Run:
+    """What the reports of a run say of blocks."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.blocks: list[dict[str, Any]] = []
+        self.failed: set[str] = set()
+        self.cells = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the block of a report."""
+        properties = dict(report.user_properties)
+        block = properties.get("block")
+        if block and report.failed:
+            self.failed.add(block["document"])
+        elif block and report.when == "call":
+            self.blocks.append(block)
+        if report.when == "call" and report.passed:
+            self.cells += properties.get("cells", 0)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the record."""
+        if not self.config.option.record:
+            return
+        documents: dict[str, Any] = {}
+        for block in self.blocks:
+            name = block.pop("document")
+            if name not in self.failed:
+                documents.setdefault(name, []).append(block)
+        today = datetime.date.today().isoformat()
+        record.write(
+            self.config.option.record,
+            {
+                name: {
+                    "fingerprint": record.document_fingerprint(name),
+                    "date": today,
+                    "blocks": blocks,
+                }
+                for name, blocks in documents.items()
+            },
+        )
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say how many blocks were run, and why the others were not."""
+        if self.blocks:
+            reasons = [block for block in self.blocks if block["reason"]]
+            whole = len(self.blocks) + self.cells
+            terminalreporter.write_line(
+                f"{whole} blocks: {whole - len(reasons)} run, {len(reasons)} with a reason"
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect reports in the process that has all of them."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Run(config), "proof-run")

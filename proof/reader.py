@@ -1,0 +1,204 @@
+"""Where the blocks of one document are run: a home of its own, a shell, and a bucket.
+
+The reader of a document has a bucket named ``climate-data`` with some files in it, credentials in
+the environment, a clone of this project in ``~/iris-s3-tutorial``, and a bash that starts in the
+home and stays the same from the first block of the document to the last.
+(s3fs looks for ``~/.aws/credentials`` in the home of the account, whatever ``HOME`` says.)
+
+What a document shows is what is run.
+Only where the store is differs from what readers type for their own bucket: see `_POINTING`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from proof import project
+from proof.compare import difference
+from s3_mounts import Sandbox
+from s3_mounts.terminal import s3fs_function
+
+BUCKET = "climate-data"
+SAMPLES = ("air_temp.pp", "A1B.2098.pp", "A1B_north_america.nc", "GloSea4/ensemble_001.pp")
+CLONE = "iris-s3-tutorial"
+TIME_LIMIT = 300
+
+_POINTING = """\
+{s3fs_function}
+export -f s3fs
+set -o functrace
+trap 'AWS_ENDPOINT_URL={url}' DEBUG
+"""
+"""All that turns the readers' store into the sandbox's: for s3fs, and for everything else."""
+
+class Reader:
+    """Somebody who types what one document shows.
+
+    Parameters
+    ----------
+    sandbox : Sandbox
+        The bucket, and the folder in which the home is made.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.home = sandbox.directory / "home"
+        project.copy(self.home / CLONE)
+        self._exchange = sandbox.directory / "exchange"
+        self._exchange.mkdir()
+        self._bash = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            cwd=self.home,
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self._status = 0
+        self._type(_POINTING.format(s3fs_function=s3fs_function(), url=sandbox.endpoint))
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "MPLBACKEND": "agg",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "TMPDIR": str(self._exchange),
+        }
+
+    def session(self, text: str, place: str, line: int) -> str:
+        """Type the commands of a shell session one after the other.
+
+        A command may fail only if the next one is ``echo $?``, which shows that it does.
+
+        Parameters
+        ----------
+        text : str
+            Commands after ``$ ``, continued after a backslash or ``> ``, with what they say.
+            An output that ends with ``^C`` belongs to a command that is to be interrupted.
+        place : str
+            How to name a line of the document, with ``{}`` for its number.
+        line : int
+            The number of the text's first line.
+
+        Returns
+        -------
+        str
+            What is wrong with the first command that does not do what is shown; else nothing.
+        """
+        commands = list(_commands(text))
+        if not commands:
+            return f"{place.format(line)}: expected a command after '$ ', found {text!r}"
+        following = [command for _, command, _ in commands[1:]]
+        for (offset, command, shown), then in zip(commands, [*following, ""], strict=True):
+            where = place.format(line + offset)
+            said = self._type(command, interrupt_after=shown)
+            different = difference(shown, said)
+            if different:
+                return f"{where}: what '{command}' says is not what is shown:\n{different}"
+            if self._status and then != "echo $?":
+                return (
+                    f"{where}: '{command}' ended with exit status {self._status}. If it is meant"
+                    f" to fail, show that: the next command is 'echo $?'. It said:\n{said}"
+                )
+        return ""
+
+    def script(self, text: str) -> str:
+        """Run the commands of a script, all of which must succeed.
+
+        Parameters
+        ----------
+        text : str
+            The script.
+
+        Returns
+        -------
+        str
+            What went wrong; else nothing.
+        """
+        said = self._type(f"( set -e\n{text}\n)")
+        return f"exit status {self._status} of:\n{text}\nIt said:\n{said}" if self._status else ""
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let the current process work where the shell is, with the same home, for the block."""
+        home = os.environ["HOME"]
+        os.environ["HOME"] = str(self.home)
+        try:
+            with contextlib.chdir(f"/proc/{self._bash.pid}/cwd"):
+                yield
+        finally:
+            os.environ["HOME"] = home
+
+    def close(self) -> None:
+        """End the shell and whatever it has left running in the background."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._bash.pid, signal.SIGKILL)
+        self._bash.communicate()
+
+    def _type(self, command: str, interrupt_after: str = "") -> str:
+        """Give one command to the shell, and return what it says."""
+        typed, output = self._exchange / "typed", self._exchange / "output"
+        typed.write_text(f"{command}\n")
+        output.write_text("")
+        # A file, rather than a pipe, does not keep us waiting for daemons that have it open.
+        print(
+            f"IFS= read -r -d '' TYPED < {typed}",
+            f"( exit {self._status} )",
+            f'eval "$TYPED" > {output} 2>&1 < /dev/null',
+            "echo $?",
+            sep="\n",
+            file=self._bash.stdin,
+            flush=True,
+        )
+        before, interrupt, _ = interrupt_after.rpartition("^C")
+        interrupted = None
+        deadline = time.monotonic() + TIME_LIMIT
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._bash.stdout, selectors.EVENT_READ)
+            while not selector.select(timeout=0.1):
+                if interrupt and difference(before, output.read_text()) is None:
+                    interrupted, interrupt = output.read_text(), ""
+                    for child in psutil.Process(self._bash.pid).children():
+                        child.send_signal(signal.SIGINT)
+                if time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"expected '{command}' to end within {TIME_LIMIT} s, but it still runs."
+                        f" It said:\n{output.read_text()}"
+                    )
+        answer = self._bash.stdout.readline()
+        if not answer:
+            raise EOFError(f"expected a shell after '{command}', but that has ended it.")
+        said = output.read_text(errors="replace")
+        if interrupted is None:
+            self._status = int(answer)
+            return said
+        self._status = 0
+        return f"{interrupted}^C{said.removeprefix(interrupted)}"
+
+
+def _commands(text: str) -> Iterator[tuple[int, str, str]]:
+    """Split a shell session into commands: the line of each, its text, and what it says."""
+    lines = text.split("\n")
+    starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
+    if starts[:1] != [0]:
+        return
+    for start, end in itertools.pairwise([*starts, len(lines)]):
+        command = lines[start].removeprefix("$ ")
+        rest = start + 1
+        while rest < end and (command.endswith("\\") or lines[rest].startswith("> ")):
+            command += "\n" + lines[rest].removeprefix("> ")
+            rest += 1
+        yield start, command, "\n".join(lines[rest:end])
