@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE / "docs" / "_ext")]
 # Before cartopy is imported: the maps need no download.
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_mounts" / "natural_earth"))
 
-import lessons  # noqa: E402
+from proof import record  # noqa: E402
 
 # -- Project ---------------------------------------------------------------------------------------
 
@@ -35,12 +35,13 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "lessons",
     "expected",
+    "verified",
 ]
 nitpicky = True
 
 # -- The lessons -----------------------------------------------------------------------------------
 
-lessons_problem = lessons.problem()
+lessons_problem = record.problem()
 if not lessons_problem:
     tags.add("executed")  # noqa: F821 (Sphinx brings it)
 
@@ -91,6 +92,7 @@ html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_logo = "docs/_static/logo.svg"
 html_favicon = "docs/_static/logo.svg"
+html_sidebars = {"verification": []}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": project},

@@ -13,6 +13,7 @@ nox.options.sessions = ["docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 SITE = Path("build", "html")
+DOCUMENTS = ("docs", "proof", "src", "tutorials", "CONTRIBUTING.md", "README.md")
 
 
 def install(session: nox.Session, group: str) -> None:
@@ -23,8 +24,9 @@ def install(session: nox.Session, group: str) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the lessons and build the site in build/html."""
+    """Run all code blocks and lessons, and build the site in build/html."""
     install(session, "docs")
+    session.run("pytest", "--quiet", *DOCUMENTS, "--record", "build/blocks.json")
     home = SITE / "index.html"
     home.unlink(missing_ok=True)
     session.run(
@@ -57,6 +59,13 @@ def bench(session: nox.Session) -> None:
     """Measure the helper against plain s3fs, and write benchmarks/results.json."""
     install(session, "tests")
     session.run("python", "benchmarks/mount_overhead.py")
+
+
+@nox.session
+def mutate(session: nox.Session) -> None:
+    """Change a word of each code block, see whether that is noticed, and write the score."""
+    install(session, "tests")
+    session.run("python", "-m", "proof.mutate", *session.posargs)
 
 
 @nox.session

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from s3_mounts import mount_table, unmount
+from s3_mounts import StoreError, mount_table, unmount
 from s3_mounts.mounting import endpoint_options, prefix_options
 from s3_mounts.store import endpoint_url, require_bucket
 
@@ -122,7 +122,10 @@ def mount_fstab(text: str, home: Path) -> None:
 def _mount_for_a_moment(source: str, options: list[str], home: Path) -> None:
     ours = [option for option in options if not option.startswith("passwd_file=")]
     ours += [*endpoint_options(endpoint_url()), *prefix_options(source)]
-    require_bucket(source, endpoint_url())
+    try:
+        require_bucket(source, endpoint_url())
+    except StoreError as error:
+        raise ValueError(error) from error
     with tempfile.TemporaryDirectory(dir=home) as mount_point:
         mounted = subprocess.run(
             ["mount", "-t", mount_table.FILE_SYSTEM_TYPE, "-o", ",".join(ours), source, mount_point],

@@ -3,7 +3,7 @@
 A block that cannot be run has a comment before it, ``.. not run: REASON``, in Markdown
 ``<!-- not run: REASON -->``.
 Where a part of it can be checked, the next line of the comment is ``check: COMMAND``, a command
-of the shell that must succeed.
+of the shell that reads the block and must succeed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 from sybil.sybil import SybilCollection
 from sybil.typing import Lexer, LexemeMapping
 
-from proof import configuration
+from proof import configuration, project
 from proof.project import GALLERY, ROOT
 from proof.reader import Reader
 
@@ -61,26 +61,25 @@ class Block:
 
 def run_python(block: Block, example: Example, reader: Reader) -> None:
     """Run Python code, with the names that the blocks before have left."""
-    line = example.line + block.offset
-    code = compile("\n" * (line - 1) + block.source, example.path, "exec")
+    code = compile("\n" * (_line(example) - 1) + block.source, example.path, "exec")
     with reader.at_work(), warnings.catch_warnings(action="ignore"):
         exec(code, example.namespace)
 
 
 def run_prompts(block: Block, example: Example, reader: Reader) -> str:
     """Run Python code after prompts, and compare what it says."""
-    line = example.line + block.offset
-    said: list[str] = []
-    examples = doctest.DocTestParser().get_examples(block.source, example.path)
-    test = DocTest(examples, example.namespace, example.path, example.path, line - 1, None)
+    told: list[str] = []
+    path = example.path
+    examples = doctest.DocTestParser().get_examples(block.source, path)
+    test = DocTest(examples, example.namespace, path, path, _line(example) - 1, None)
     with reader.at_work(), warnings.catch_warnings(action="ignore"):
-        DocTestRunner(doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False)
-    return "".join(said)
+        DocTestRunner(doctest.ELLIPSIS).run(test, out=told.append, clear_globs=False)
+    return "".join(told)
 
 
 def run_session(block: Block, example: Example, reader: Reader) -> str:
     """Run a shell session, and compare what each command says."""
-    return reader.session(block.source, f"{example.path}:{{}}", example.line + block.offset)
+    return reader.session(block.source, f"{example.path}:{{}}", _line(example))
 
 
 def run_script(block: Block, example: Example, reader: Reader) -> str:
@@ -88,13 +87,22 @@ def run_script(block: Block, example: Example, reader: Reader) -> str:
     return reader.script(block.source)
 
 
-def parse(check: Callable[[str], None]) -> Callable[[Block, Example, Reader], None]:
+def parse(check: Callable[[str], object]) -> Callable[[Block, Example, Reader], str]:
     """Make a verifier of a function that raises ValueError for text that it does not accept."""
 
-    def verify(block: Block, example: Example, reader: Reader) -> None:
-        check(block.source)
+    def verify(block: Block, example: Example, reader: Reader) -> str:
+        try:
+            check(block.source)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     return verify
+
+
+def mount(block: Block, example: Example, reader: Reader) -> str:
+    """Mount the lines of ``/etc/fstab``."""
+    return parse(lambda text: configuration.mount_fstab(text, reader.home))(block, example, reader)
 
 
 VERIFIERS: dict[str, Callable[[Block, Example, Reader], str | None]] = {
@@ -102,30 +110,38 @@ VERIFIERS: dict[str, Callable[[Block, Example, Reader], str | None]] = {
     "pycon": run_prompts,
     "console": run_session,
     "bash": run_script,
-    "fstab": lambda block, example, reader: configuration.mount_fstab(block.source, reader.home),
+    "fstab": mount,
     "ini": parse(configuration.parse_ini),
     "systemd": parse(configuration.parse_unit),
     "toml": parse(configuration.parse_toml),
     "yaml": parse(configuration.parse_yaml),
 }
 KINDS = {"python": "Python", "pycon": "Python", "console": "shell", "bash": "shell"}
-"""The languages that are no configuration."""
+CONFIGURATION = "configuration"
+"""The kind of all other languages."""
 
 
-def evaluate(example: Example) -> str | None:
-    """Verify a block, or check what can be checked of it; say what is wrong."""
+def evaluate(example: Example) -> str:
+    """Verify a block, or check what can be checked of it; say what is wrong, and where."""
     block: Block = example.parsed
     reader: Reader = example.namespace["reader"]
-    if block.reason:
-        return reader.script(block.check) if block.check else None
     verify = VERIFIERS.get(block.language)
-    if verify:
-        return verify(block, example, reader)
-    return (
-        f"{example.path}:{example.line + block.offset}: expected a block in one of the languages"
-        f" {', '.join(VERIFIERS)}, found {block.language or 'none'!r}."
-        " Name its language, or say before it why it is not run: '.. not run: REASON'."
-    )
+    if block.reason:
+        told = reader.script(block.check, given=block.source) if block.check else ""
+    elif verify:
+        told = verify(block, example, reader) or ""
+    else:
+        told = (
+            f"expected a block in one of the languages {', '.join(VERIFIERS)},"
+            f" found {block.language or 'none'!r}. Name its language, or say before it why it is"
+            " not run: '.. not run: REASON'."
+        )
+    place = f"{example.path}:{_line(example)}"
+    return told if told.startswith(example.path) or not told else f"{place}: {told}"
+
+
+def _line(example: Example) -> int:
+    return example.line + example.parsed.offset
 
 
 class BlockParser:
@@ -220,3 +236,39 @@ DOCUMENTS = SybilCollection(
     ]
 )
 """All of them; each document's blocks are run in order, by a reader of its own."""
+
+
+def documents() -> list[Path]:
+    """List the files that may have code blocks.
+
+    Returns
+    -------
+    list of Path
+        Sorted.
+    """
+    return sorted(
+        path
+        for path in project.files()
+        if any(sybil.should_parse(path) for sybil in DOCUMENTS)
+    )
+
+
+def blocks_of(path: Path) -> list[tuple[int, Block]]:
+    """Find the blocks of a document.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of tuple of int and Block
+        The line in which a block's text begins, and the block.
+    """
+    return [
+        (_line(example), example.parsed)
+        for sybil in DOCUMENTS
+        if sybil.should_parse(path)
+        for example in sybil.parse(path).examples()
+    ]

@@ -1,7 +1,7 @@
 """Every code block is a test of pytest.
 
-With ``--record FILE`` only documents that have changed since their last run are run, and the
-record for the site is written.
+With ``--record FILE`` only documents that have changed since their last run are run, none where
+FUSE cannot work, and the record for the site is written.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Tell each report of its block, and spare what the record already has."""
     known = record.read(config.option.record)["documents"] if config.option.record else {}
     true = {name for name, entry in known.items() if record.is_true(name, entry)}
+    impossible = config.option.record and record.problem()
     spared = []
     for item in items:
         if isinstance(item, SybilItem):
@@ -59,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             block = asdict(item.example.parsed)
             block["line"] = item.example.line + block.pop("offset")
             item.user_properties.append(("block", block | {"document": name}))
-            if name in true:
+            if impossible or name in true:
                 spared.append(item)
     if spared:
         config.hook.pytest_deselected(items=spared)
@@ -114,11 +115,9 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say how many blocks were run, and why the others were not."""
         if self.blocks:
-            reasons = [block for block in self.blocks if block["reason"]]
+            with_reason = sum(bool(block["reason"]) for block in self.blocks)
             whole = len(self.blocks) + self.cells
-            terminalreporter.write_line(
-                f"{whole} blocks: {whole - len(reasons)} run, {len(reasons)} with a reason"
-            )
+            terminalreporter.write_line(record.summary(whole, with_reason))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -115,20 +115,24 @@ class Reader:
                 )
         return ""
 
-    def script(self, text: str) -> str:
+    def script(self, text: str, given: str = "") -> str:
         """Run the commands of a script, all of which must succeed.
 
         Parameters
         ----------
         text : str
             The script.
+        given : str, optional
+            What it can read.
 
         Returns
         -------
         str
             What went wrong; else nothing.
         """
-        said = self._type(f"( set -e\n{text}\n)")
+        file = self._exchange / "given"
+        file.write_text(f"{given}\n")
+        said = self._type(f"( set -e\n{text}\n) < {file}")
         return f"exit status {self._status} of:\n{text}\nIt said:\n{said}" if self._status else ""
 
     @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """What was run, when and with which versions: written by a run, shown by the site.
 
-The record is a file of JSON::
-
-    {"documents": {"docs/index.rst": {"fingerprint": ..., "date": ..., "blocks": [...]}},
-     "versions": {"s3fs": ...}}
+The record is a file of JSON. For each document it has a fingerprint of everything on which the
+result depends, the date of the run, and its blocks.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -17,9 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from proof.project import ROOT
+from proof.project import EXPECTED, ROOT, files
 from s3_mounts.errors import SetupError
-from s3_mounts.program import find_s3fs, fusermount, s3fs_version
+from s3_mounts.program import find_s3fs, fusermount, require_fuse, s3fs_version
 
 PACKAGES = {
     "Iris": "scitools-iris",
@@ -32,6 +31,23 @@ PACKAGES = {
 }
 
 
+def problem() -> str | None:
+    """Say why nothing that mounts can be run here.
+
+    Returns
+    -------
+    str or None
+        The reason, or None where it can.
+    """
+    try:
+        require_fuse()
+        s3fs_version(find_s3fs())
+    except SetupError as error:
+        return str(error)
+    return None
+
+
+@functools.cache
 def versions() -> dict[str, str]:
     """List the versions on which the output of blocks and lessons depends.
 
@@ -67,7 +83,7 @@ def fingerprint(*folders: str, document: Path | None = None) -> str:
     Parameters
     ----------
     *folders : str
-        Folders of the project, whose files count.
+        Folders of the project, whose files count, except what lessons are expected to say.
     document : Path, optional
         One more file that counts.
 
@@ -77,12 +93,35 @@ def fingerprint(*folders: str, document: Path | None = None) -> str:
         Another one after a change of these files, or of a version.
     """
     digest = hashlib.sha256()
-    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*"))]
+    paths = [path for folder in folders for path in sorted(files(folder))]
     for path in [*paths, *([document] if document else [])]:
-        if path.is_file() and "__pycache__" not in path.parts:
+        if not path.is_relative_to(EXPECTED):
             digest.update(path.read_bytes())
     lines = [f"{name} {found}" for name, found in versions().items()]
     return "\n".join([*lines, digest.hexdigest()])
+
+
+def summary(blocks: int, with_reason: int) -> str:
+    """Say how many blocks there are.
+
+    Parameters
+    ----------
+    blocks : int
+        All of them.
+    with_reason : int
+        Those that are not run, for a reason.
+
+    Returns
+    -------
+    str
+        The numbers, in words that tests and site share.
+
+    Examples
+    --------
+    >>> summary(70, 4)
+    '70 blocks: 66 run, 4 with a reason'
+    """
+    return f"{blocks} blocks: {blocks - with_reason} run, {with_reason} with a reason"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -98,7 +137,7 @@ def read(path: Path) -> dict[str, Any]:
     dict
         The record; without documents if there is none.
     """
-    return json.loads(path.read_text()) if path.exists() else {"documents": {}, "versions": {}}
+    return json.loads(path.read_text()) if path.exists() else {"documents": {}}
 
 
 def write(path: Path, documents: dict[str, Any]) -> None:
@@ -113,7 +152,7 @@ def write(path: Path, documents: dict[str, Any]) -> None:
     """
     kept = {name: entry for name, entry in read(path)["documents"].items() if is_true(name, entry)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {"documents": dict(sorted((kept | documents).items())), "versions": versions()}
+    whole = {"documents": dict(sorted((kept | documents).items()))}
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -132,7 +171,8 @@ def is_true(name: str, entry: dict[str, Any]) -> bool:
     bool
         Whether another run could be spared.
     """
-    return entry["fingerprint"] == document_fingerprint(name)
+    path = ROOT / name
+    return path.exists() and entry["fingerprint"] == document_fingerprint(name)
 
 
 def document_fingerprint(name: str) -> str:

@@ -1,5 +1,7 @@
 """The site as a whole: built from a clean copy, with every lesson really executed."""
 
+import html
+import json
 import os
 import re
 import shutil
@@ -15,6 +17,9 @@ import pytest
 from conftest import LESSONS, REPOSITORY
 from nbclient import NotebookClient
 
+from proof import record
+from proof.documents import blocks_of, documents
+from proof.project import copy
 from s3_mounts import mount_table
 
 FIGURES = {
@@ -39,16 +44,6 @@ mount(sandbox.source, sandbox.directory / "m")
 print(sandbox.directory)
 {code}
 '''
-
-
-def copy_project(folder: Path) -> Path:
-    project = folder / "project"
-    generated = shutil.ignore_patterns(
-        ".git", ".nox*", ".venv", "build", "__pycache__", "*.egg-info", ".*_cache"
-    )
-    shutil.copytree(REPOSITORY, project, ignore=generated)
-    shutil.rmtree(project / "docs" / "tutorials", ignore_errors=True)
-    return project
 
 
 def command(project: Path) -> list[str]:
@@ -77,10 +72,31 @@ def page(project: Path, lesson: Path) -> str:
     return (project / "build" / "html" / relative).read_text()
 
 
+def write_record(project: Path) -> None:
+    """Write a record as if all blocks had been run: other tests run them."""
+    entries = {}
+    for path in documents():
+        blocks = [
+            {
+                "language": block.language,
+                "source": block.source,
+                "reason": block.reason,
+                "check": block.check,
+                "line": line,
+            }
+            for line, block in blocks_of(path)
+        ]
+        name = str(path.relative_to(REPOSITORY))
+        entry = {"fingerprint": record.document_fingerprint(name), "date": "2001-02-03"}
+        entries |= {name: entry | {"blocks": blocks}} if blocks else {}
+    record.write(project / "build" / "blocks.json", entries)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """A clean copy of the project with the site built in it."""
-    project = copy_project(tmp_path_factory.mktemp("site"))
+    project = copy(tmp_path_factory.mktemp("site") / "project")
+    write_record(project)
     built = build(project)
     assert built.returncode == 0, built.stdout
     assert f"successfully executed {len(LESSONS)} out of {len(LESSONS)} files" in built.stdout
@@ -113,6 +129,42 @@ def test_every_lesson_has_a_picture_of_its_own_in_the_gallery(site, lesson):
     drawn = [image.read_bytes() for image in images.glob(f"sphx_glr_{lesson.stem}_0*.png")]
     assert len(drawn) == FIGURES[lesson.stem]
     assert min(map(len, drawn)) > 10_000
+
+
+def test_every_block_is_accounted_for(site, record_property):
+    """The build has found no block on a page that is neither verified nor given a reason."""
+    told = json.loads((site / "build" / "html" / "verification.json").read_text())
+    entries = [entry for page in told["pages"].values() for entry in page]
+    cells = [entry for entry in entries if entry["kind"] == "lesson cells"]
+    planned = [block for path in documents() for _, block in blocks_of(path)]
+    assert len(entries) == len(planned) + len(cells)
+    assert len(cells) >= 10 * len(LESSONS)
+    reasons = [block.reason for block in planned if block.reason]
+    assert sorted(reasons) == sorted(entry["reason"] for entry in entries if entry["reason"])
+    assert told["summary"] == record.summary(len(entries), len(reasons))
+    assert set(told["versions"]) >= {"s3fs", "FUSE", "Iris", "moto", "Python"}
+    record_property("cells", len(cells))
+
+
+def test_the_page_on_verification_shows_what_was_counted(site):
+    text = (site / "build" / "html" / "verification.html").read_text()
+    told = json.loads((site / "build" / "html" / "verification.json").read_text())
+    assert f"<strong>{told['summary']}.</strong>" in text
+    assert "The blocks of the pages were run on 3 February 2001." in text
+    for version in told["versions"].values():
+        assert f"<p>{version}</p>" in text
+    for entry in (entry for page in told["pages"].values() for entry in page):
+        assert not entry["reason"] or html.escape(entry["reason"], quote=False) in text
+
+
+def test_every_rendered_block_shows_whether_it_was_run(site):
+    for path in (site / "build" / "html").rglob("*.html"):
+        text = path.read_text()
+        blocks = len(re.findall(r'<div class="(?:doctest )?highlight-', text))
+        marked = text.count('"block-run ') + text.count('"block-not-run ')
+        reasons = text.count('class="block-reason"')
+        assert marked + reasons == blocks, path
+        assert "block-not-run" not in text, path
 
 
 def test_pages_name_no_path_of_the_machine_that_built_them(site):
@@ -167,15 +219,35 @@ def test_a_second_build_runs_no_lesson_again(site):
     assert all("seconds to run" in page(site, lesson) for lesson in LESSONS)
 
 
+def test_a_changed_answer_and_a_lost_block_fail_the_build(site):
+    """Also of a lesson that is not run again."""
+    answers = site / "proof" / "expected" / "1_first_steps" / "1_your_first_bucket.txt"
+    home = site / "docs" / "how_to" / "index.rst"
+    originals = {path: path.read_text() for path in (answers, home)}
+    answers.write_text(originals[answers].replace("before it is drawn: True", "...: False"))
+    home.write_text(f"{originals[home]}\nLost::\n\n   $ ls\n")
+    try:
+        built = build(site)
+    finally:
+        for path, text in originals.items():
+            path.write_text(text)
+    assert built.returncode != 0
+    assert "tutorials/1_first_steps/1_your_first_bucket.py:85: what this cell says" in built.stdout
+    assert "+ Lazy before it is drawn: True" in built.stdout
+    lost = len(originals[home].splitlines()) + 4
+    assert f"docs/how_to/index.rst:{lost}: '$ ls'" in built.stdout
+    assert "expected a block that was run, or a reason before it, found neither" in built.stdout
+
+
 def test_a_changed_helper_or_tool_makes_all_lessons_run_again(site, tmp_path, monkeypatch):
     """sphinx-gallery alone looks at the scripts only."""
     sys.path.insert(0, str(REPOSITORY / "docs" / "_ext"))
     import lessons
 
-    record = site / "docs" / "tutorials" / "fingerprint.txt"
-    assert record.read_text() == lessons.fingerprint()
-    monkeypatch.setattr(lessons, "version", lambda name: f"{name} from the future")
-    assert record.read_text() != lessons.fingerprint()
+    written = site / "docs" / "tutorials" / "fingerprint.txt"
+    assert written.read_text() == lessons.fingerprint()
+    monkeypatch.setattr(record, "versions", lambda: {"s3fs": "from the future"})
+    assert written.read_text() != lessons.fingerprint()
 
     gallery = tmp_path / "tutorials"
     shutil.copytree(site / "docs" / "tutorials", gallery)
@@ -187,7 +259,7 @@ def test_a_changed_helper_or_tool_makes_all_lessons_run_again(site, tmp_path, mo
 
 
 def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):
-    project = copy_project(tmp_path)
+    project = copy(tmp_path / "project")
     folder = tmp_path / "programs"
     folder.mkdir()
     built = build(project, PATH=str(folder))
@@ -199,10 +271,14 @@ def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):
         assert "sphx-glr-script-out" not in text
     home = (project / "build" / "html" / "index.html").read_text()
     assert "The lessons were not executed in this build" in home
+    assert "block-run" not in home
+    verification = (project / "build" / "html" / "verification.html").read_text()
+    assert "Lessons were not run. expected the program s3fs" in verification
+    assert "The blocks of the pages were not run before this build." in verification
 
 
 def with_only_lesson(folder: Path, **parts: str) -> Path:
-    project = copy_project(folder)
+    project = copy(folder / "project")
     for lesson in LESSONS:
         (project / lesson.relative_to(REPOSITORY)).unlink()
     broken = project / "tutorials" / "1_first_steps" / "1_broken.py"

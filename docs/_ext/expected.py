@@ -23,9 +23,7 @@ from sphinx.util import logging
 from sphinx_gallery.scrapers import matplotlib_scraper
 
 from proof.compare import difference
-from proof.project import GALLERY, ROOT
-
-EXPECTED = ROOT / "proof" / "expected"
+from proof.project import EXPECTED, GALLERY, ROOT
 
 logger = logging.getLogger(__name__)
 

@@ -25,8 +25,6 @@ from sphinx.util import logging
 
 from proof import record
 from proof.project import GALLERY
-from s3_mounts.errors import S3MountsError
-from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
@@ -37,19 +35,9 @@ _seconds: dict[str, float] = {}
 _clock: dict[str, float] = {}
 
 
-def problem() -> str | None:
-    """Say why lessons cannot run here, or None where they can."""
-    try:
-        require_fuse()
-        s3fs_version(find_s3fs())
-    except S3MountsError as error:
-        return str(error)
-    return None
-
-
 def fingerprint() -> str:
     """Name the state of everything but the scripts that the lessons' output depends on."""
-    return f"{record.fingerprint('src', 'docs/_ext')}\n{problem()}"
+    return f"{record.fingerprint('src', 'docs/_ext')}\n{record.problem()}"
 
 
 def forget_stale_lessons(app: Sphinx) -> None:

@@ -1,0 +1,249 @@
+"""Would a wrong block be noticed? Change one word or number of each, and see.
+
+Each block of the project is changed in a scratch copy, one at a time, and its document is verified
+as the tests and the build do it. The result is written for the site to show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import datetime
+import io
+import itertools
+import json
+import queue
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+
+from proof import project
+from proof.documents import blocks_of, documents
+from proof.project import ROOT
+
+RESULT = ROOT / "benchmarks" / "mutation.json"
+_TOKEN = re.compile(r"[A-Za-z_]\w*|\d+")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One word or number, and what it is changed to.
+
+    Attributes
+    ----------
+    document : str
+        The file.
+    line : int
+        The line in it.
+    column : int
+        Where in the line it begins.
+    before, after : str
+        The word or number.
+    """
+
+    document: str
+    line: int
+    column: int
+    before: str
+    after: str
+
+    def apply(self, text: str) -> str:
+        """Change a document.
+
+        Parameters
+        ----------
+        text : str
+            The document.
+
+        Returns
+        -------
+        str
+            The changed document.
+        """
+        lines = text.split("\n")
+        line = lines[self.line - 1]
+        end = self.column + len(self.before)
+        assert line[self.column : end] == self.before
+        lines[self.line - 1] = f"{line[: self.column]}{self.after}{line[end:]}"
+        return "\n".join(lines)
+
+
+def changes(document: Path, chance: random.Random) -> Iterator[Change]:
+    """Choose a change for each block of a document.
+
+    Parameters
+    ----------
+    document : Path
+        The file.
+    chance : Random
+        What chooses.
+
+    Yields
+    ------
+    Change
+        For each block that has a word or number, comments and docstrings apart.
+    """
+    lines = document.read_text().split("\n")
+    is_lesson = document.is_relative_to(ROOT / "tutorials") and document.suffix == ".py"
+    blocks = [(line, block.language, block.source) for line, block in blocks_of(document)]
+    if is_lesson:
+        cells = split_code_and_text_blocks(str(document))[1]
+        blocks += [(line, "cell", text) for kind, text, line in cells if kind == "code"]
+    for first, language, source in blocks:
+        tokens = list(_cell_tokens(source) if language == "cell" else _tokens(source))
+        if not tokens:
+            continue
+        row, column, before = chance.choice(tokens)
+        after = str(int(before) + 1) if before.isdigit() else f"{before}x"
+        line = lines[first - 1 + row]
+        indent = line.index(source.split("\n")[row])
+        name = str(document.relative_to(ROOT))
+        yield Change(name, first + row, indent + column, before, after)
+
+
+def _tokens(source: str) -> Iterator[tuple[int, int, str]]:
+    for row, line in enumerate(source.split("\n")):
+        for match in _TOKEN.finditer(re.sub(r"\s#.*", "", line)):
+            yield row, match.start(), match[0]
+
+
+def _cell_tokens(source: str) -> Iterator[tuple[int, int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        prose = token.type == tokenize.COMMENT or token.line.strip().startswith('"""')
+        if not prose and token.type in (tokenize.NAME, tokenize.NUMBER, tokenize.STRING):
+            for match in _TOKEN.finditer(token.string):
+                row = token.start[0] - 1 + token.string.count("\n", 0, match.start())
+                if row == token.start[0] - 1:
+                    yield row, token.start[1] + match.start(), match[0]
+
+
+def is_noticed(scratch: Path, change: Change) -> bool:
+    """Verify a document that has been changed.
+
+    Parameters
+    ----------
+    scratch : Path
+        A copy of the project, in which the site has been built.
+    change : Change
+        The change.
+
+    Returns
+    -------
+    bool
+        Whether the tests or the build fail.
+    """
+    document = scratch / change.document
+    original = document.read_text()
+    document.write_text(change.apply(original))
+    try:
+        return bool(verify(scratch, change.document))
+    finally:
+        document.write_text(original)
+
+
+def verify(scratch: Path, *documents: str) -> str:
+    """Run the blocks of documents, and build the site where one of them is a lesson.
+
+    Parameters
+    ----------
+    scratch : Path
+        A copy of the project.
+    *documents : str
+        Files of it.
+
+    Returns
+    -------
+    str
+        What is wrong; else nothing.
+    """
+    # pytest's own collection would import a lesson that it is given, and so run it.
+    commands = [["pytest", "-x", "-n0", "-q", "-pno:python", *documents]]
+    if any(name.startswith("tutorials/") for name in documents):
+        site = ["sphinx", "-W", "--keep-going", "-n", "-q", "-c", ".", "docs", "build/html"]
+        commands.insert(0, site)
+    for command in commands:
+        ended = subprocess.run(
+            [sys.executable, "-m", *command], cwd=scratch, capture_output=True, text=True
+        )
+        if ended.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return f"{ended.stdout}{ended.stderr}"
+    return ""
+
+
+def main() -> None:
+    """Try all blocks, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", metavar="DOCUMENT", nargs="*", help="all by default")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    chance = random.Random(arguments.seed)
+    paths = [ROOT / name for name in arguments.names] or documents()
+    by_document = [found for path in paths if (found := list(changes(path, chance)))]
+    tried = list(itertools.chain(*by_document))
+    print(f"{len(tried)} blocks in {len(by_document)} documents, seed {arguments.seed}")
+
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        scratches: queue.Queue[Path] = queue.Queue()
+        for number in range(arguments.jobs):
+            scratches.put(project.copy(Path(folder, str(number))))
+        names = [found[0].document for found in by_document]
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            copies = [scratches.get() for _ in range(arguments.jobs)]
+            for wrong in pool.map(lambda scratch: verify(scratch, *names), copies):
+                if wrong:
+                    sys.exit(f"expected the documents to pass before any change, but:\n{wrong}")
+            for scratch in copies:
+                scratches.put(scratch)
+
+            def try_document(found: list[Change]) -> list[Change]:
+                scratch = scratches.get()
+                try:
+                    return [change for change in found if not is_noticed(scratch, change)]
+                finally:
+                    scratches.put(scratch)
+
+            missed = list(itertools.chain(*pool.map(try_document, by_document)))
+    for change in missed:
+        print(f"not noticed: {change.document}:{change.line}: {change.before} -> {change.after}")
+    print(f"{len(tried) - len(missed)} of {len(tried)} changes noticed")
+    if not arguments.names:
+        write(len(tried), missed, arguments.seed)
+
+
+def write(tried: int, missed: list[Change], seed: int) -> None:
+    """Write the result for the site.
+
+    Parameters
+    ----------
+    tried : int
+        How many blocks were changed.
+    missed : list of Change
+        The changes that nobody noticed.
+    seed : int
+        What chose the changes.
+    """
+    result = {
+        "date": datetime.date.today().isoformat(),
+        "seed": seed,
+        "blocks": tried,
+        "noticed": tried - len(missed),
+        "missed": [
+            {"place": f"{one.document}:{one.line}", "before": one.before, "after": one.after}
+            for one in missed
+        ],
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+import pytest
+
+from proof.compare import difference
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("", ""),
+        ("one\ntwo", "one\ntwo\n"),
+        ("name   size", "name size  "),
+        ("...", "anything\nat all\n"),
+        ("a ... c", "a b\nb c"),
+        ("moved <200..500> MB", "moved     486.3 MB"),
+        ("<1..2000> bytes", "1,234 bytes"),
+        ("a.b*", "a.b*"),
+    ],
+)
+def test_what_was_said_is_what_is_shown(shown, said):
+    assert difference(shown, said) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "told"),
+    [
+        ("", "something", "+ something"),
+        ("something", "", "- something"),
+        ("one\ntwo", "one\n2", "  one\n- two\n+ 2"),
+        ("a.b", "axb", "- a.b\n+ axb"),
+        ("a ... c", "a b", "- a ... c\n+ a b"),
+        ("<1..2> MB", "many MB", "- <1..2> MB\n+ many MB"),
+    ],
+)
+def test_a_difference_is_told_line_by_line(shown, said, told):
+    assert difference(shown, said) == told
+
+
+@pytest.mark.parametrize("said", ["99", "1,000", "0.5"])
+def test_a_number_out_of_its_range_is_told(said):
+    assert difference("<100..200>", said) == f"expected a number from 100 to 200, found {said}"

@@ -1,0 +1,106 @@
+"""Proof of the proof: faults planted in the pages of a scratch copy are noticed, with their place."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from proof import project, record
+
+CONSOLE = ".. code-block:: console\n\n   "
+
+PLANTED = {
+    "wrong_output": (f"{CONSOLE}$ echo one\n   two\n", 4, "what 'echo one' says is not what is shown"),
+    "failing_command": (f"{CONSOLE}$ true\n   $ (exit 5)\n", 5, "ended with exit status 5"),
+    "unknown_command": (f"{CONSOLE}$ s4fs a b\n", 4, "s4fs: command not found"),
+    "nothing_mounted": (f"{CONSOLE}$ mkdir m\n   $ ls m/A1B.2098.pp\n", 5, "cannot access"),
+    "unknown_language": (".. code-block:: consol\n\n   $ ls\n", 4, "found 'consol'"),
+    "no_language": (".. code-block::\n\n   $ ls\n", 4, "found 'none'"),
+    "skipped": (f".. skip: next\n\n{CONSOLE}$ false\n", 6, "ended with exit status 1"),
+    "python_raises": (".. code-block:: python\n\n   x = 1\n   1 / 0\n", 5, "ZeroDivisionError"),
+    "python_answer": (".. code-block:: pycon\n\n   >>> 1 + 1\n   3\n", 4, "Expected:\n    3\nGot:\n    2"),
+    "docstring_style": ("Text.\n\n>>> 1 + 1\n3\n", 4, "Expected:\n    3\nGot:\n    2"),
+    "script_fails": (".. code-block:: bash\n\n   false\n   true\n", 4, "exit status 1 of:\nfalse"),
+    "wrong_toml": (".. code-block:: toml\n\n   a =\n", 4, "Invalid value"),
+    "wrong_unit": (".. code-block:: systemd\n\n   [Servcie]\n   A=b\n", 4, "found 'Servcie'"),
+    "wrong_fstab": (".. code-block:: fstab\n\n   a b\n", 4, "fuse.s3fs OPTIONS 0 0"),
+    "wrong_check": (
+        f".. not run: it is no use\n   check: grep apt\n\n{CONSOLE}$ dnf install s3fs\n",
+        7,
+        "exit status 1 of:\ngrep apt",
+    ),
+    "reason_without_words": (f".. not run:\n\n{CONSOLE}$ ls\n", None, "expected a reason"),
+    "left_mounted": (f"{CONSOLE}$ mkdir m\n   $ s3fs climate-data m\n", None, "has left mounts"),
+}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A copy of the project with a page for each fault, and one that is right."""
+    scratch = project.copy(tmp_path_factory.mktemp("planted") / "project")
+    for name, (text, *_) in PLANTED.items():
+        (scratch / "docs" / f"{name}.rst").write_text(f"\n{text}")
+    (scratch / "docs" / "right.rst").write_text(f"{CONSOLE}$ echo one\n   one\n")
+    return scratch
+
+
+def run(scratch, *names, options=()):
+    pages = [f"docs/{name}.rst" for name in names]
+    command = [sys.executable, "-m", "pytest", "-n0", *options, *pages]
+    return subprocess.run(command, cwd=scratch, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def told(scratch):
+    """What a run of all pages says."""
+    ended = run(scratch, *PLANTED, "right", options=["--continue-on-collection-errors"])
+    assert ended.returncode == 1, ended.stdout
+    return ended.stdout
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_noticed_with_its_place(told, name):
+    _, line, message = PLANTED[name]
+    (report,) = (part for part in told.split("\n____") if f"{name}.rst" in part.split("\n")[0])
+    assert message in report
+    if line:
+        assert f"{name}.rst:{line}" in report
+
+
+def test_what_is_right_passes(told):
+    assert "2 passed" in told, "it, and the block before a mount is found to be left"
+    assert not re.search("(FAILED|ERROR) docs/right", told)
+
+
+def test_a_record_has_what_passed_and_only_that(scratch):
+    file = scratch / "build" / "blocks.json"
+    ended = run(scratch, "right", "wrong_output", "wrong_check", options=["--record", file])
+    assert "1 blocks: 1 run, 0 with a reason" in ended.stdout
+    (name, entry), *others = json.loads(file.read_text())["documents"].items()
+    assert (name, others) == ("docs/right.rst", [])
+    assert entry["blocks"] == [
+        {"language": "console", "source": "$ echo one\none", "reason": "", "check": "", "line": 3}
+    ]
+
+    assert "1 deselected" in run(scratch, "right", options=["--record", file]).stdout, "nothing has changed"
+    page = scratch / "docs" / "right.rst"
+    page.write_text(f"{page.read_text()}\nMore.\n")
+    assert "1 passed" in run(scratch, "right", options=["--record", file]).stdout
+
+
+def test_without_fuse_no_block_is_run_and_the_record_says_so(scratch, no_programs):
+    file = scratch / "build" / "without_fuse.json"
+    ended = run(scratch, "right", "wrong_output", options=["--record", file])
+    assert ended.returncode == 0, ended.stdout
+    assert json.loads(file.read_text()) == {"documents": {}}
+
+
+def test_a_document_is_run_again_when_what_it_depends_on_has_changed(monkeypatch):
+    entry = {"fingerprint": record.document_fingerprint("README.md")}
+    assert record.is_true("README.md", entry)
+    assert not record.is_true("CONTRIBUTING.md", entry)
+    assert not record.is_true("GONE.md", entry)
+    monkeypatch.setattr(record, "versions", lambda: {"s3fs": "from the future"})
+    assert not record.is_true("README.md", entry)

@@ -1,0 +1,110 @@
+import os
+import subprocess
+
+import pytest
+
+PLACE = "page.rst:{}"
+
+
+def session(reader, text):
+    return reader.session(text, PLACE, 10)
+
+
+def test_commands_are_run_in_one_shell_from_one_block_to_the_next(reader):
+    assert not session(reader, "$ mkdir -p somewhere && cd somewhere\n$ there=$PWD")
+    assert not session(reader, '$ [ "$PWD" = "$there" ]\n$ basename $PWD\nsomewhere\n$ cd')
+
+
+def test_a_reader_has_a_home_a_clone_and_the_bucket(reader):
+    shown = "$ pwd\n.../home\n$ ls\niris-s3-tutorial\n...\n$ ls iris-s3-tutorial/conf.py\n...conf.py"
+    assert not session(reader, f"$ cd\n{shown}")
+    assert not session(reader, "$ mkdir b\n$ s3fs climate-data b\n$ ls b\nA1B...\n$ umount b")
+
+
+def test_commands_may_go_on_over_several_lines(reader):
+    assert not session(reader, "$ echo one \\\n    two\none two\n$ cat <<END\n> three\n> END\nthree")
+
+
+def test_wrong_output_is_told_with_the_place_of_its_command(reader):
+    told = session(reader, "$ echo one\none\n$ echo two\n2")
+    assert told.startswith("page.rst:12: what 'echo two' says is not what is shown")
+    assert "- 2\n+ two" in told
+
+
+def test_what_a_silent_command_says_is_told(reader):
+    assert "+ surprise" in session(reader, "$ echo surprise")
+
+
+def test_a_failing_command_is_told(reader):
+    told = session(reader, "$ true\n$ (exit 3)\n$ true")
+    assert told.startswith("page.rst:11: '(exit 3)' ended with exit status 3")
+
+
+def test_a_command_may_fail_if_the_reader_sees_that(reader):
+    assert not session(reader, "$ (exit 3)\n$ echo $?\n3")
+    assert "- 4\n+ 3" in session(reader, "$ (exit 3)\n$ echo $?\n4")
+
+
+def test_a_block_without_a_command_is_told(reader):
+    assert "expected a command after '$ '" in session(reader, "umount my_bucket")
+
+
+def test_a_command_can_be_interrupted(reader):
+    waits = "sh -c 'trap \"echo bye; exit\" INT; echo hi; while :; do sleep 0.1; done'"
+    assert not session(reader, f"$ {waits}\nhi\n^Cbye\n$ echo $?\n0")
+
+
+def test_a_command_that_does_not_end_is_told(reader, monkeypatch):
+    monkeypatch.setattr("proof.reader.TIME_LIMIT", 0.5)
+    with pytest.raises(TimeoutError, match=r"expected 'sleep 1' to end within 0\.5 s"):
+        session(reader, "$ sleep 1")
+    reader._bash.stdout.readline()
+
+
+def test_only_the_store_is_exchanged(reader):
+    """For s3fs by the declared options, for everything else by one variable; in scripts too."""
+    store = os.environ["AWS_ENDPOINT_URL"]
+    added = f"-o url={store} -o use_path_request_style"
+    fake = (
+        "$ mkdir -p fake\n$ cat > fake/s3fs <<'END'\n> #!/bin/sh\n"
+        "> [ $1 = --version ] || echo s3fs $@\n> END\n$ chmod +x fake/s3fs\n$ before=$PATH\n"
+        "$ PATH=$PWD/fake:$PATH\n"
+    )
+    assert not session(reader, f"{fake}$ s3fs climate-data m -o ro\ns3fs climate-data m -o ro {added}")
+    assert not session(reader, f"$ bash -c 's3fs climate-data m'\ns3fs climate-data m {added}")
+    assert not session(reader, "$ PATH=$before")
+    exported = "$ export AWS_ENDPOINT_URL=https://store.example.org"
+    assert not session(reader, f"{exported}\n$ sh -c 'echo $AWS_ENDPOINT_URL'\n{store}")
+
+
+def test_a_script_must_succeed_as_a_whole(reader):
+    assert not reader.script("true\ntrue")
+    told = reader.script("echo begun\nfalse\necho not reached")
+    assert told.startswith("exit status 1 of:\necho begun")
+    assert told.endswith("It said:\nbegun\n")
+
+
+def test_a_check_reads_the_block(reader):
+    assert not reader.script("grep docs", given="$ ./nox -s docs")
+    assert reader.script("grep docs", given="$ ./nox -s tests")
+
+
+def test_python_works_where_the_shell_is(reader):
+    session(reader, "$ mkdir -p deep && cd deep")
+    before = os.getcwd(), os.environ["HOME"]
+    with reader.at_work():
+        assert os.path.basename(os.getcwd()) == "deep"
+        assert os.path.expanduser("~") == os.path.dirname(os.getcwd())
+    assert (os.getcwd(), os.environ["HOME"]) == before
+    session(reader, "$ cd")
+
+
+def test_nothing_goes_on_after_a_document(server):
+    from proof.reader import BUCKET, Reader
+    from s3_mounts import start_sandbox
+
+    with start_sandbox(f"{BUCKET}-2") as sandbox:
+        reader = Reader(sandbox)
+        assert not session(reader, "$ sleep 61.25 &")
+        reader.close()
+        assert subprocess.run(["pgrep", "-f", "sleep 61.25"]).returncode == 1
