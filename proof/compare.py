@@ -58,4 +58,3 @@ def difference(shown: str, said: str) -> str | None:
 
 def _tidy(text: str) -> str:
     return "\n".join(re.sub(r"[ \t]+", " ", line.rstrip()) for line in text.strip("\n").split("\n"))
-

@@ -128,7 +128,15 @@ def _mount_for_a_moment(source: str, options: list[str], home: Path) -> None:
         raise ValueError(error) from error
     with tempfile.TemporaryDirectory(dir=home) as mount_point:
         mounted = subprocess.run(
-            ["mount", "-t", mount_table.FILE_SYSTEM_TYPE, "-o", ",".join(ours), source, mount_point],
+            [
+                "mount",
+                "-t",
+                mount_table.FILE_SYSTEM_TYPE,
+                "-o",
+                ",".join(ours),
+                source,
+                mount_point,
+            ],
             env=os.environ | {"HOME": str(home)},
             stdin=subprocess.DEVNULL,
             capture_output=True,

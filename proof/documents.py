@@ -23,12 +23,11 @@ from sybil.parsers.abstract.lexers import BlockLexer
 from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCodeBlockLexer
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 from sybil.sybil import SybilCollection
-from sybil.typing import Lexer, LexemeMapping
+from sybil.typing import LexemeMapping, Lexer
 
 from proof import configuration, project
 from proof.project import GALLERY, ROOT
 from proof.reader import Reader
-
 
 _NEXT = re.compile(r"(?:\s*--+>)?\s*")
 """From the end of a comment to what comes next."""
@@ -220,7 +219,7 @@ DOCUMENTS = SybilCollection(
         Sybil(
             [REST],
             path=_path,
-            patterns=["docs/*.rst", "docs/*/*.rst", "tutorials/*.rst", "tutorials/*/*.rst"],
+            patterns=["docs/*.rst", "docs/*/*.rst", "docs/*/*/*.rst", "tutorials/*/*.rst"],
             excludes=[f"{GALLERY}/*", f"{GALLERY}/*/*"],
             fixtures=_fixtures,
         ),
@@ -247,9 +246,7 @@ def documents() -> list[Path]:
         Sorted.
     """
     return sorted(
-        path
-        for path in project.files()
-        if any(sybil.should_parse(path) for sybil in DOCUMENTS)
+        path for path in project.files() if any(sybil.should_parse(path) for sybil in DOCUMENTS)
     )
 
 

@@ -32,14 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The S3 server that all tests of this process share."""
+    """Start the S3 server that all tests of this process share."""
     with shared_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def reader(server: Server) -> Iterator[Reader]:
-    """Who types the blocks of a document; nothing may be left mounted at its end."""
+    """Make who types the blocks of a document; nothing may be left mounted at its end."""
     with start_sandbox(BUCKET, SAMPLES) as sandbox:
         reader = Reader(sandbox)
         yield reader

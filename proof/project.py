@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LESSONS = sorted(ROOT.glob("tutorials/*/*.py"))
 GALLERY = Path("docs", "tutorials")
 """Where sphinx-gallery puts the pages that it makes of the lessons."""
 

@@ -42,6 +42,7 @@ trap 'AWS_ENDPOINT_URL={url}' DEBUG
 """
 """All that turns the readers' store into the sandbox's: for s3fs, and for everything else."""
 
+
 class Reader:
     """Somebody who types what one document shows.
 
@@ -57,7 +58,8 @@ class Reader:
         self._exchange = sandbox.directory / "exchange"
         self._exchange.mkdir()
         self._bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            # Where these tests run in the background, they were told to ignore Ctrl-C.
+            ["env", "--default-signal=INT", "bash", "--noprofile", "--norc"],
             cwd=self.home,
             env=self._environment(),
             stdin=subprocess.PIPE,

@@ -11,9 +11,6 @@ import pytest
 from s3_mounts import Sandbox, mount_table, start_sandbox
 from s3_mounts.server import Server
 
-REPOSITORY = Path(__file__).parents[1]
-LESSONS = sorted(REPOSITORY.glob("tutorials/*/*.py"))
-
 
 @pytest.fixture
 def sandbox(server: Server) -> Iterator[Sandbox]:

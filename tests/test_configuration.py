@@ -3,6 +3,7 @@ import os
 import pytest
 
 from proof import configuration
+
 FSTAB = "{} /home/you/my_bucket fuse.s3fs {} 0 0"
 
 

@@ -5,7 +5,6 @@ import inspect
 from types import SimpleNamespace
 
 import pytest
-from conftest import REPOSITORY
 from docutils import nodes
 from docutils.core import publish_doctree
 from markdown_it import MarkdownIt
@@ -20,8 +19,9 @@ from proof.documents import (
     documents,
     evaluate,
 )
+from proof.project import ROOT
 
-NAMES = [str(path.relative_to(REPOSITORY)) for path in documents()]
+NAMES = [str(path.relative_to(ROOT)) for path in documents()]
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_documents_are_pages_lessons_docstrings_and_what_lies_at_the_top():
 
 def test_blocks_of_every_language_are_found_with_their_lines(parse):
     text = (
-        "Title\n=====\n\n.. code-block:: console\n\n   $ ls\n\n.. code-block:: basic\n   :caption: x"
-        "\n\n   PRINT 1\n\nText.\n\n>>> 1 + 1\n2\n\n.. code-block::\n\n   what\n"
+        "Title\n=====\n\n.. code-block:: console\n\n   $ ls\n\n"
+        ".. code-block:: basic\n   :caption: x\n\n   PRINT 1\n\nText.\n\n>>> 1 + 1\n2\n\n.. code-block::\n\n   what\n"
     )
     assert parsed(parse(text)) == [
         (6, "console", "$ ls"),
@@ -113,8 +113,14 @@ def test_a_reason_in_markdown(parse):
     ("text", "message"),
     [
         (".. not run:\n\n.. code-block:: console\n\n   $ ls\n", "expected a reason"),
-        (".. not run:\n   check: true\n\n.. code-block:: console\n\n   $ ls\n", "expected a reason"),
-        (".. not run: no\n\nText.\n\n.. code-block:: console\n\n   $ ls\n", "expected a code block"),
+        (
+            ".. not run:\n   check: true\n\n.. code-block:: console\n\n   $ ls\n",
+            "expected a reason",
+        ),
+        (
+            ".. not run: no\n\nText.\n\n.. code-block:: console\n\n   $ ls\n",
+            "expected a code block",
+        ),
     ],
 )
 def test_a_reason_that_is_none_is_an_error(parse, text, message):
@@ -133,13 +139,13 @@ def test_a_block_with_a_reason_is_checked_in_part(parse):
 
 
 def sources(name):
-    return [block.source.strip() for _, block in blocks_of(REPOSITORY / name)]
+    return [block.source.strip() for _, block in blocks_of(ROOT / name)]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".md")])
 def test_no_block_of_markdown_is_overlooked(name):
     """A second parser, of all of Markdown, finds the same blocks."""
-    tokens = MarkdownIt().parse((REPOSITORY / name).read_text())
+    tokens = MarkdownIt().parse((ROOT / name).read_text())
     found = [token.content for token in tokens if token.type in ("fence", "code_block")]
     assert [text.strip() for text in found] == sources(name)
 
@@ -148,7 +154,7 @@ def test_no_block_of_markdown_is_overlooked(name):
 def test_no_block_of_a_docstring_is_overlooked(name):
     """docutils finds the same blocks, also in docstrings that are on no page."""
     found = []
-    tree = ast.parse((REPOSITORY / name).read_text() if name.endswith(".py") else "")
+    tree = ast.parse((ROOT / name).read_text() if name.endswith(".py") else "")
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = inspect.cleandoc(ast.get_docstring(node) or "")
@@ -162,6 +168,6 @@ def test_no_block_of_a_docstring_is_overlooked(name):
 
 
 def test_every_language_of_the_list_in_contributing_is_verified():
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    text = (ROOT / "CONTRIBUTING.md").read_text()
     (line,) = (line for line in text.splitlines() if line.startswith("- The languages are"))
     assert {name for name in VERIFIERS if f"`{name}`" in line} == set(VERIFIERS)

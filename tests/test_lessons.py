@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import LESSONS, REPOSITORY
 
+from proof.project import LESSONS, ROOT
 from s3_mounts import mount_table
 
 
@@ -36,7 +36,7 @@ def assert_nothing_is_left(tmp_path: Path):
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_lesson_runs_as_a_script(lesson, own_place):
-    before = sorted(REPOSITORY.glob("tutorials/*/*"))
+    before = sorted(ROOT.glob("tutorials/*/*"))
     ended = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-W", "error::FutureWarning", lesson],
         cwd=own_place,
@@ -45,11 +45,11 @@ def test_lesson_runs_as_a_script(lesson, own_place):
     )
     assert ended.returncode == 0, ended.stderr
     assert_nothing_is_left(own_place)
-    assert sorted(REPOSITORY.glob("tutorials/*/*")) == before, "it wrote into its own folder"
+    assert sorted(ROOT.glob("tutorials/*/*")) == before, "it wrote into its own folder"
 
 
 def test_a_lesson_that_raises_leaves_nothing(own_place):
-    lesson = (REPOSITORY / "tutorials/1_first_steps/1_your_first_bucket.py").read_text()
+    lesson = (ROOT / "tutorials/1_first_steps/1_your_first_bucket.py").read_text()
     broken = lesson.replace("print(cube)", "raise RuntimeError('planted')")
     assert broken != lesson
     (own_place / "broken.py").write_text(broken)
@@ -64,7 +64,7 @@ def test_a_lesson_that_raises_leaves_nothing(own_place):
 
 def test_a_lesson_runs_on_a_bucket_of_the_readers_own(sandbox, own_place, monkeypatch):
     """The sandbox's store serves as the reader's own."""
-    lesson = REPOSITORY / "tutorials/1_first_steps/1_your_first_bucket.py"
+    lesson = ROOT / "tutorials/1_first_steps/1_your_first_bucket.py"
     monkeypatch.setenv("S3_MOUNTS_BUCKET", sandbox.bucket)
     ended = subprocess.run([sys.executable, lesson], cwd=own_place, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

@@ -1,4 +1,4 @@
-"""Proof of the proof: faults planted in the pages of a scratch copy are noticed, with their place."""
+"""Proof of the proof: faults planted in a scratch copy are noticed, with their place."""
 
 import json
 import re
@@ -12,7 +12,11 @@ from proof import project, record
 CONSOLE = ".. code-block:: console\n\n   "
 
 PLANTED = {
-    "wrong_output": (f"{CONSOLE}$ echo one\n   two\n", 4, "what 'echo one' says is not what is shown"),
+    "wrong_output": (
+        f"{CONSOLE}$ echo one\n   two\n",
+        4,
+        "what 'echo one' says is not what is shown",
+    ),
     "failing_command": (f"{CONSOLE}$ true\n   $ (exit 5)\n", 5, "ended with exit status 5"),
     "unknown_command": (f"{CONSOLE}$ s4fs a b\n", 4, "s4fs: command not found"),
     "nothing_mounted": (f"{CONSOLE}$ mkdir m\n   $ ls m/A1B.2098.pp\n", 5, "cannot access"),
@@ -20,7 +24,11 @@ PLANTED = {
     "no_language": (".. code-block::\n\n   $ ls\n", 4, "found 'none'"),
     "skipped": (f".. skip: next\n\n{CONSOLE}$ false\n", 6, "ended with exit status 1"),
     "python_raises": (".. code-block:: python\n\n   x = 1\n   1 / 0\n", 5, "ZeroDivisionError"),
-    "python_answer": (".. code-block:: pycon\n\n   >>> 1 + 1\n   3\n", 4, "Expected:\n    3\nGot:\n    2"),
+    "python_answer": (
+        ".. code-block:: pycon\n\n   >>> 1 + 1\n   3\n",
+        4,
+        "Expected:\n    3\nGot:\n    2",
+    ),
     "docstring_style": ("Text.\n\n>>> 1 + 1\n3\n", 4, "Expected:\n    3\nGot:\n    2"),
     "script_fails": (".. code-block:: bash\n\n   false\n   true\n", 4, "exit status 1 of:\nfalse"),
     "wrong_toml": (".. code-block:: toml\n\n   a =\n", 4, "Invalid value"),
@@ -84,7 +92,9 @@ def test_a_record_has_what_passed_and_only_that(scratch):
         {"language": "console", "source": "$ echo one\none", "reason": "", "check": "", "line": 3}
     ]
 
-    assert "1 deselected" in run(scratch, "right", options=["--record", file]).stdout, "nothing has changed"
+    assert "1 deselected" in run(scratch, "right", options=["--record", file]).stdout, (
+        "nothing has changed"
+    )
     page = scratch / "docs" / "right.rst"
     page.write_text(f"{page.read_text()}\nMore.\n")
     assert "1 passed" in run(scratch, "right", options=["--record", file]).stdout

@@ -16,13 +16,17 @@ def test_commands_are_run_in_one_shell_from_one_block_to_the_next(reader):
 
 
 def test_a_reader_has_a_home_a_clone_and_the_bucket(reader):
-    shown = "$ pwd\n.../home\n$ ls\niris-s3-tutorial\n...\n$ ls iris-s3-tutorial/conf.py\n...conf.py"
+    shown = (
+        "$ pwd\n.../home\n$ ls\niris-s3-tutorial\n...\n$ ls iris-s3-tutorial/conf.py\n...conf.py"
+    )
     assert not session(reader, f"$ cd\n{shown}")
     assert not session(reader, "$ mkdir b\n$ s3fs climate-data b\n$ ls b\nA1B...\n$ umount b")
 
 
 def test_commands_may_go_on_over_several_lines(reader):
-    assert not session(reader, "$ echo one \\\n    two\none two\n$ cat <<END\n> three\n> END\nthree")
+    assert not session(
+        reader, "$ echo one \\\n    two\none two\n$ cat <<END\n> three\n> END\nthree"
+    )
 
 
 def test_wrong_output_is_told_with_the_place_of_its_command(reader):
@@ -70,7 +74,9 @@ def test_only_the_store_is_exchanged(reader):
         "> [ $1 = --version ] || echo s3fs $@\n> END\n$ chmod +x fake/s3fs\n$ before=$PATH\n"
         "$ PATH=$PWD/fake:$PATH\n"
     )
-    assert not session(reader, f"{fake}$ s3fs climate-data m -o ro\ns3fs climate-data m -o ro {added}")
+    assert not session(
+        reader, f"{fake}$ s3fs climate-data m -o ro\ns3fs climate-data m -o ro {added}"
+    )
     assert not session(reader, f"$ bash -c 's3fs climate-data m'\ns3fs climate-data m {added}")
     assert not session(reader, "$ PATH=$before")
     exported = "$ export AWS_ENDPOINT_URL=https://store.example.org"

@@ -14,12 +14,11 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from conftest import LESSONS, REPOSITORY
 from nbclient import NotebookClient
 
 from proof import record
 from proof.documents import blocks_of, documents
-from proof.project import copy
+from proof.project import LESSONS, ROOT, copy
 from s3_mounts import mount_table
 
 FIGURES = {
@@ -68,7 +67,7 @@ def left_by(project: Path) -> list[Path]:
 
 
 def page(project: Path, lesson: Path) -> str:
-    relative = lesson.relative_to(REPOSITORY).with_suffix(".html")
+    relative = lesson.relative_to(ROOT).with_suffix(".html")
     return (project / "build" / "html" / relative).read_text()
 
 
@@ -86,7 +85,7 @@ def write_record(project: Path) -> None:
             }
             for line, block in blocks_of(path)
         ]
-        name = str(path.relative_to(REPOSITORY))
+        name = str(path.relative_to(ROOT))
         entry = {"fingerprint": record.document_fingerprint(name), "date": "2001-02-03"}
         entries |= {name: entry | {"blocks": blocks}} if blocks else {}
     record.write(project / "build" / "blocks.json", entries)
@@ -125,7 +124,7 @@ def test_every_lesson_was_executed(site, lesson):
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_every_lesson_has_a_picture_of_its_own_in_the_gallery(site, lesson):
     """sphinx-gallery puts a placeholder where a lesson has drawn nothing."""
-    images = (site / "docs" / lesson.relative_to(REPOSITORY)).parent / "images"
+    images = (site / "docs" / lesson.relative_to(ROOT)).parent / "images"
     drawn = [image.read_bytes() for image in images.glob(f"sphx_glr_{lesson.stem}_0*.png")]
     assert len(drawn) == FIGURES[lesson.stem]
     assert min(map(len, drawn)) > 10_000
@@ -199,7 +198,7 @@ def test_the_downloaded_notebook_runs(site, lesson, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     text = page(site, lesson)
     download = re.search(r'href="([^"]*\.ipynb)"', text)[1]
-    relative = lesson.relative_to(REPOSITORY).parent
+    relative = lesson.relative_to(ROOT).parent
     notebook = nbformat.read(site / "build" / "html" / relative / download, as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
     pictures = [
@@ -241,7 +240,7 @@ def test_a_changed_answer_and_a_lost_block_fail_the_build(site):
 
 def test_a_changed_helper_or_tool_makes_all_lessons_run_again(site, tmp_path, monkeypatch):
     """sphinx-gallery alone looks at the scripts only."""
-    sys.path.insert(0, str(REPOSITORY / "docs" / "_ext"))
+    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
     import lessons
 
     written = site / "docs" / "tutorials" / "fingerprint.txt"
@@ -280,7 +279,7 @@ def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):
 def with_only_lesson(folder: Path, **parts: str) -> Path:
     project = copy(folder / "project")
     for lesson in LESSONS:
-        (project / lesson.relative_to(REPOSITORY)).unlink()
+        (project / lesson.relative_to(ROOT)).unlink()
     broken = project / "tutorials" / "1_first_steps" / "1_broken.py"
     broken.write_text(BROKEN_LESSON.format(**parts))
     shutil.rmtree(project / "tutorials" / "2_what_it_costs")
@@ -292,7 +291,7 @@ def test_a_lesson_that_raises_fails_the_build_and_leaves_nothing(tmp_path):
     built = build(project)
     assert built.returncode != 0
     assert "RuntimeError: planted" in built.stdout
-    assert "1_broken.py" in built.stdout
+    assert '1_broken.py", line 15' in built.stdout
     assert not left_by(project)
 
 

@@ -28,7 +28,6 @@ from proof.project import GALLERY
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
-
 logger = logging.getLogger(__name__)
 _server = ExitStack()
 _seconds: dict[str, float] = {}

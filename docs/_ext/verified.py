@@ -75,7 +75,11 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
     for node in list(doctree.findall(_is_authored)):
         document = source_of(node, env.docname)
         if document == f"{env.docname}.py" and node.get("language") == "Python":
-            entry = {"kind": LESSON, "reason": app.config.lessons_problem or "", "line": len(blocks)}
+            entry = {
+                "kind": LESSON,
+                "reason": app.config.lessons_problem or "",
+                "line": len(blocks),
+            }
         else:
             known = unused.setdefault(document, list(env.verified_documents.get(document, ())))
             entry = _take(known, node)

@@ -22,8 +22,9 @@ def shell(
 ) -> None:
     """Run a command in bash, and print the command and what it says.
 
-    An ``s3fs`` in the command is pointed at the current store by `s3_mounts.terminal.s3fs_function`,
-    so that the command that the reader sees is the one for their own bucket.
+    An ``s3fs`` in the command is pointed at the current store, by the function that
+    `s3_mounts.terminal.s3fs_function` writes, so that the command that the reader sees is the one
+    for their own bucket.
 
     Parameters
     ----------
