@@ -208,6 +208,7 @@ def main() -> None:
             def try_document(found: list[Change]) -> list[Change]:
                 scratch = scratches.get()
                 try:
+                    print(f"{len(found):4} changes of {found[0].document}", flush=True)
                     return [change for change in found if not is_noticed(scratch, change)]
                 finally:
                     scratches.put(scratch)

@@ -75,11 +75,13 @@ class Run:
         self.blocks: list[dict[str, Any]] = []
         self.failed: set[str] = set()
         self.cells = 0
+        self.seconds = {"blocks": 0.0, "tests": 0.0}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the block of a report."""
         properties = dict(report.user_properties)
         block = properties.get("block")
+        self.seconds["blocks" if block else "tests"] += report.duration
         if block and report.failed:
             self.failed.add(block["document"])
         elif block and report.when == "call":
@@ -118,6 +120,11 @@ class Run:
             with_reason = sum(bool(block["reason"]) for block in self.blocks)
             whole = len(self.blocks) + self.cells
             terminalreporter.write_line(record.summary(whole, with_reason))
+            blocks, tests = self.seconds["blocks"], self.seconds["tests"]
+            if tests:
+                terminalreporter.write_line(
+                    f"The blocks took {blocks / tests:.0%} on top of the tests."
+                )
 
 
 def pytest_configure(config: pytest.Config) -> None:

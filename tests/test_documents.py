@@ -60,7 +60,8 @@ def test_documents_are_pages_lessons_docstrings_and_what_lies_at_the_top():
 def test_blocks_of_every_language_are_found_with_their_lines(parse):
     text = (
         "Title\n=====\n\n.. code-block:: console\n\n   $ ls\n\n"
-        ".. code-block:: basic\n   :caption: x\n\n   PRINT 1\n\nText.\n\n>>> 1 + 1\n2\n\n.. code-block::\n\n   what\n"
+        ".. code-block:: basic\n   :caption: x\n\n   PRINT 1\n\n"
+        "Text.\n\n>>> 1 + 1\n2\n\n.. code-block::\n\n   what\n"
     )
     assert parsed(parse(text)) == [
         (6, "console", "$ ls"),
