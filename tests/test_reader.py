@@ -1,8 +1,6 @@
 import os
 import subprocess
 
-import pytest
-
 PLACE = "page.rst:{}"
 
 
