@@ -20,7 +20,7 @@ PLANTED = {
     "failing_command": (f"{CONSOLE}$ true\n   $ (exit 5)\n", 5, "ended with exit status 5"),
     "unknown_command": (f"{CONSOLE}$ s4fs a b\n", 4, "s4fs: command not found"),
     "nothing_mounted": (f"{CONSOLE}$ mkdir m\n   $ ls m/A1B.2098.pp\n", 5, "cannot access"),
-    "unknown_language": (".. code-block:: consol\n\n   $ ls\n", 4, "found 'consol'"),
+    "unknown_language": (".. code-block:: fortran\n\n   $ ls\n", 4, "found 'fortran'"),
     "no_language": (".. code-block::\n\n   $ ls\n", 4, "found 'none'"),
     "skipped": (f".. skip: next\n\n{CONSOLE}$ false\n", 6, "ended with exit status 1"),
     "python_raises": (".. code-block:: python\n\n   x = 1\n   1 / 0\n", 5, "ZeroDivisionError"),
@@ -32,7 +32,7 @@ PLANTED = {
     "docstring_style": ("Text.\n\n>>> 1 + 1\n3\n", 4, "Expected:\n    3\nGot:\n    2"),
     "script_fails": (".. code-block:: bash\n\n   false\n   true\n", 4, "exit status 1 of:\nfalse"),
     "wrong_toml": (".. code-block:: toml\n\n   a =\n", 4, "Invalid value"),
-    "wrong_unit": (".. code-block:: systemd\n\n   [Servcie]\n   A=b\n", 4, "found 'Servcie'"),
+    "wrong_unit": (".. code-block:: systemd\n\n   [Daemon]\n   A=b\n", 4, "found 'Daemon'"),
     "wrong_fstab": (".. code-block:: fstab\n\n   a b\n", 4, "fuse.s3fs OPTIONS 0 0"),
     "wrong_check": (
         f".. not run: it is no use\n   check: grep apt\n\n{CONSOLE}$ dnf install s3fs\n",
