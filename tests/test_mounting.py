@@ -1,4 +1,5 @@
 import os
+import shutil
 import re
 import subprocess
 import sys
@@ -147,7 +148,11 @@ def test_a_mount_in_which_every_access_hangs(sandbox, mount_point, fake_program,
     fake_program(
         "s3fs",
         f'{real_s3fs} "$@" & until grep -q "{mount_point} fuse.s3fs" /proc/mounts; do :; done\n'
-        "kill -STOP $!; wait",
+        f"kill -STOP $! && touch {mount_point}.stopped; wait",
+    )
+    real_stat = shutil.which("stat")
+    fake_program(
+        "stat", f'until [ -e {mount_point}.stopped ]; do :; done; exec {real_stat} "$@"'
     )
     started = time.monotonic()
     with pytest.raises(MountError, match="did not come back in time"):
