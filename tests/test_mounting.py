@@ -1,6 +1,6 @@
 import os
-import shutil
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -151,9 +151,7 @@ def test_a_mount_in_which_every_access_hangs(sandbox, mount_point, fake_program,
         f"kill -STOP $! && touch {mount_point}.stopped; wait",
     )
     real_stat = shutil.which("stat")
-    fake_program(
-        "stat", f'until [ -e {mount_point}.stopped ]; do :; done; exec {real_stat} "$@"'
-    )
+    fake_program("stat", f'until [ -e {mount_point}.stopped ]; do :; done; exec {real_stat} "$@"')
     started = time.monotonic()
     with pytest.raises(MountError, match="did not come back in time"):
         mount(sandbox.source, mount_point, timeout=2)
