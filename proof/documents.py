@@ -29,6 +29,7 @@ from proof import configuration, project
 from proof.project import GALLERY, ROOT
 from proof.reader import Reader
 
+_WORDS = 4
 _NEXT = re.compile(r"(?:\s*--+>)?\s*")
 """From the end of a comment to what comes next."""
 
@@ -69,7 +70,12 @@ def run_prompts(block: Block, example: Example, reader: Reader) -> str:
     """Run Python code after prompts, and compare what it says."""
     told: list[str] = []
     path = example.path
-    examples = doctest.DocTestParser().get_examples(block.source, path)
+    examples = []
+    for part in doctest.DocTestParser().parse(block.source, path):
+        if isinstance(part, doctest.Example):
+            examples.append(part)
+        elif part.strip():
+            return f"expected code after '>>> ' and what it says, found {part.strip()!r}"
     test = DocTest(examples, example.namespace, path, path, _line(example) - 1, None)
     with reader.at_work(), warnings.catch_warnings(action="ignore"):
         DocTestRunner(doctest.ELLIPSIS).run(test, out=told.append, clear_globs=False)
@@ -180,9 +186,10 @@ def _block(lexemes: LexemeMapping, reason: LexemeMapping | None, document: Docum
         return Block(language, source.rstrip(), offset)
     words = f"{reason['arguments'] or ''}\n{reason['source']}"
     why, _, check = (" ".join(part.split()) for part in words.partition("check:"))
-    if not why:
+    if len(why.split()) < _WORDS:
         raise ValueError(
-            f"{document.path}: expected a reason in the comment 'not run: REASON', found none."
+            f"{document.path}: expected a reason of {_WORDS} words or more in the comment"
+            f" 'not run: REASON', found {why!r}."
         )
     return Block(language, source.rstrip(), offset, why, check)
 

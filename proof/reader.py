@@ -70,6 +70,7 @@ class Reader:
             start_new_session=True,
         )
         self._status = 0
+        self._numbers = itertools.count()
         self._type(_POINTING.format(s3fs_function=s3fs_function(), url=sandbox.endpoint))
 
     def _environment(self) -> dict[str, str]:
@@ -157,10 +158,12 @@ class Reader:
 
     def _type(self, command: str, interrupt_after: str = "") -> str:
         """Give one command to the shell, and return what it says."""
-        typed, output = self._exchange / "typed", self._exchange / "output"
+        typed = self._exchange / "typed"
         typed.write_text(f"{command}\n")
-        output.write_text("")
-        # A file, rather than a pipe, does not keep us waiting for daemons that have it open.
+        # A file, rather than a pipe, does not keep us waiting for daemons that have it open; one
+        # for each command, so that what a daemon says later is not taken for the next one's words.
+        output = self._exchange / f"output-{next(self._numbers)}"
+        output.touch()
         print(
             f"IFS= read -r -d '' TYPED < {typed}",
             f"( exit {self._status} )",
@@ -177,8 +180,9 @@ class Reader:
             selector.register(self._bash.stdout, selectors.EVENT_READ)
             deadline = time.monotonic() + limit
             while not selector.select(timeout=0.1):
-                if interrupt and difference(before, output.read_text()) is None:
-                    interrupted, interrupt = output.read_text(), ""
+                so_far = output.read_text(errors="replace")
+                if interrupt and difference(before, so_far) is None:
+                    interrupted, interrupt = so_far, ""
                     self._signal(signal.SIGINT)
                 if time.monotonic() > deadline:
                     self._signal(signal.SIGKILL)

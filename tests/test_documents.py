@@ -105,21 +105,22 @@ def test_a_reason_belongs_to_the_next_block_only(parse):
 
 
 def test_a_reason_in_markdown(parse):
-    text = "<!-- not run: no such machine\n     check: true -->\n```console\n$ brew\n```\n"
+    text = "<!-- not run: no such machine here\n     check: true -->\n```console\n$ brew\n```\n"
     (example,) = parse(text, MARKDOWN, name="page.md")
-    assert (example.parsed.reason, example.parsed.check) == ("no such machine", "true")
+    assert (example.parsed.reason, example.parsed.check) == ("no such machine here", "true")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (".. not run: later\n\n.. code-block:: console\n\n   $ ls\n", "found 'later'"),
         (".. not run:\n\n.. code-block:: console\n\n   $ ls\n", "expected a reason"),
         (
             ".. not run:\n   check: true\n\n.. code-block:: console\n\n   $ ls\n",
             "expected a reason",
         ),
         (
-            ".. not run: no\n\nText.\n\n.. code-block:: console\n\n   $ ls\n",
+            ".. not run: there is no need\n\nText.\n\n.. code-block:: console\n\n   $ ls\n",
             "expected a code block",
         ),
     ],
@@ -132,7 +133,7 @@ def test_a_reason_that_is_none_is_an_error(parse, text, message):
 def test_a_block_with_a_reason_is_checked_in_part(parse):
     read = []
     reader = SimpleNamespace(script=lambda check, given: read.append((check, given)) or "told")
-    text = ".. not run: no\n   check: c\n\n.. code-block:: fortran\n\n   $ ls\n"
+    text = ".. not run: there is no need\n   check: c\n\n.. code-block:: fortran\n\n   $ ls\n"
     (example,) = parse(text)
     example.namespace["reader"] = reader
     assert evaluate(example).endswith("page.rst:6: told")

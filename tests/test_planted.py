@@ -29,6 +29,8 @@ PLANTED = {
         4,
         "Expected:\n    3\nGot:\n    2",
     ),
+    "python_without_prompts": (".. code-block:: pycon\n\n   1 / 0\n", 4, "found '1 / 0'"),
+    "python_prose": (".. code-block:: pycon\n\n   >>> 1\n   1\n\n   2\n", 4, "found '2'"),
     "docstring_style": ("Text.\n\n>>> 1 + 1\n3\n", 4, "Expected:\n    3\nGot:\n    2"),
     "script_fails": (".. code-block:: bash\n\n   false\n   true\n", 4, "exit status 1 of:\nfalse"),
     "wrong_toml": (".. code-block:: toml\n\n   a =\n", 4, "Invalid value"),

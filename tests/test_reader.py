@@ -27,6 +27,14 @@ def test_commands_may_go_on_over_several_lines(reader):
     )
 
 
+def test_what_a_process_in_the_background_says_later_is_not_the_next_commands(reader):
+    assert not session(reader, "$ (sleep 0.3; echo late) &\n$ echo one; sleep 0.6\none")
+
+
+def test_output_may_be_any_bytes(reader):
+    assert not session(reader, "$ printf '\\377\\n'; sleep 0.3\n\ufffd")
+
+
 def test_wrong_output_is_told_with_the_place_of_its_command(reader):
     told = session(reader, "$ echo one\none\n$ echo two\n2")
     assert told.startswith("page.rst:12: what 'echo two' says is not what is shown")

@@ -65,13 +65,16 @@ def describe(figure: Figure) -> list[str]:
 def cells(doctree: nodes.document) -> Iterator[tuple[int, str]]:
     """Yield the line of each cell that says or draws something, with that."""
     line = 0
-    for node in doctree.findall(lambda node: isinstance(node, nodes.comment | nodes.literal_block)):
+    kinds = nodes.comment | nodes.literal_block | nodes.raw
+    for node in doctree.findall(lambda node: isinstance(node, kinds)):
         text = node.astext()
         generated = re.match(r"GENERATED FROM PYTHON SOURCE LINES (\d+)", text)
         if generated:
             line = int(generated[1]) + 1
         elif text.startswith("picture of ") or "sphx-glr-script-out" in node["classes"]:
             yield line, text
+        elif isinstance(node, nodes.raw) and "output_html" in text:
+            yield line, re.sub(r"(?s)<style>.*?</style>|<[^>]*>", "", text)
 
 
 def compare_lessons(app: Sphinx, env: BuildEnvironment) -> None:

@@ -131,6 +131,8 @@ def _take(known: list[Entry], node: nodes.Element) -> Entry | None:
 
 
 def _mark(node: nodes.Element, entry: Entry | None) -> None:
+    if isinstance(node.parent, nodes.container) and node.parent.get("literal_block"):
+        node = node.parent  # it has a caption
     if entry and entry["reason"] and entry["kind"] != LESSON:
         text = "Checked in part" if entry["check"] else "Not run"
         reason = nodes.paragraph("", f"{text}: {entry['reason']}.", classes=["block-reason"])
