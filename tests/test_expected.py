@@ -48,7 +48,8 @@ def expected(monkeypatch):
 
 
 def test_cells_are_what_is_printed_shown_and_drawn(expected):
-    said = list(expected.cells(publish_doctree(PAGE)))
+    page = publish_doctree(PAGE, settings_overrides={"syntax_highlight": "none"})
+    said = list(expected.cells(page))
     assert [(line, text.strip()) for line, text in said] == [
         (21, "one"),
         (31, "air_temperature"),
