@@ -14,6 +14,8 @@ sys.path[:0] = [str(HERE), str(HERE / "docs" / "_ext")]
 # Before cartopy is imported: the maps need no download.
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_mounts" / "natural_earth"))
 
+import verified  # noqa: E402
+
 from proof import record  # noqa: E402
 
 # -- Project ---------------------------------------------------------------------------------------
@@ -44,6 +46,8 @@ nitpicky = True
 lessons_problem = record.problem()
 if not lessons_problem:
     tags.add("executed")  # noqa: F821 (Sphinx brings it)
+if verified.is_complete(HERE / "build" / "blocks.json"):
+    tags.add("verified")  # noqa: F821
 
 sphinx_gallery_conf = {
     "examples_dirs": "../tutorials",

@@ -11,7 +11,6 @@ import difflib
 import re
 
 _PLACEHOLDER = re.compile(r"(\.\.\.|<[\d.]+?\.\.[\d.]+>)")
-_ANYTHING = ".*?"
 _NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
 
 
@@ -41,11 +40,7 @@ def difference(shown: str, said: str) -> str | None:
     """
     shown, said = _tidy(shown), _tidy(said)
     parts = _PLACEHOLDER.split(shown)
-    pattern = "".join(
-        re.escape(part) if index % 2 == 0 else _ANYTHING if part == "..." else _NUMBER
-        for index, part in enumerate(parts)
-    )
-    match = re.fullmatch(pattern, said, re.DOTALL)
+    match = re.fullmatch(_pattern(parts), said, re.DOTALL)
     if not match:
         lines = difflib.ndiff(shown.splitlines(), said.splitlines())
         return "\n".join(line for line in lines if not line.startswith("?"))
@@ -58,3 +53,17 @@ def difference(shown: str, said: str) -> str | None:
 
 def _tidy(text: str) -> str:
     return "\n".join(re.sub(r"[ \t]+", " ", line.rstrip()) for line in text.strip("\n").split("\n"))
+
+
+def _pattern(parts: list[str]) -> str:
+    pieces = [""]
+    for index, part in enumerate(parts):
+        if part == "...":
+            pieces.append("")
+        else:
+            pieces[-1] += _NUMBER if index % 2 else re.escape(part)
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *between, last = pieces
+    # Each piece is sought once, from left to right: to go back could take minutes.
+    return first + "".join(f"(?>.*?{piece})" for piece in between) + f".*{last}"

@@ -25,11 +25,14 @@ def parse_toml(text: str) -> None:
 
 
 def parse_yaml(text: str) -> None:
-    """Accept one or more YAML documents; raise ValueError for anything else."""
+    """Accept YAML that is a mapping or a list; raise ValueError for anything else."""
     try:
-        list(yaml.safe_load_all(text))
+        documents = list(yaml.safe_load_all(text))
     except yaml.YAMLError as error:
         raise ValueError(error) from error
+    for document in documents:
+        if not isinstance(document, dict | list):
+            raise ValueError(f"expected a mapping or a list in YAML, found {document!r}")
 
 
 def parse_ini(text: str) -> configparser.ConfigParser:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import doctest
 import re
+import unittest
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import pytest
 from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.doctest import DocTest, DocTestRunner
@@ -28,6 +30,9 @@ from sybil.typing import LexemeMapping, Lexer
 from proof import configuration, project
 from proof.project import GALLERY, ROOT
 from proof.reader import Reader
+
+_LOST = re.compile(r"(?im)^[ \t]*\.\.[ \t]+(?:code|code-block|sourcecode)[ \t]*:?(?![:\w-])[ \t].*")
+"""A block that docutils takes for a comment."""
 
 _WORDS = 4
 _NEXT = re.compile(r"(?:\s*--+>)?\s*")
@@ -61,7 +66,10 @@ class Block:
 
 def run_python(block: Block, example: Example, reader: Reader) -> None:
     """Run Python code, with the names that the blocks before have left."""
-    code = compile("\n" * (_line(example) - 1) + block.source, example.path, "exec")
+    code = compile(
+        "\n" * (_line(example) - 1) + block.source, example.path, "exec", dont_inherit=True
+    )
+    example.namespace.setdefault("__name__", "__main__")
     with reader.at_work(), warnings.catch_warnings(action="ignore"):
         exec(code, example.namespace)
 
@@ -73,6 +81,8 @@ def run_prompts(block: Block, example: Example, reader: Reader) -> str:
     examples = []
     for part in doctest.DocTestParser().parse(block.source, path):
         if isinstance(part, doctest.Example):
+            if part.options:
+                return f"expected code that is compared as it is, found options: {part.source!r}"
             examples.append(part)
         elif part.strip():
             return f"expected code after '>>> ' and what it says, found {part.strip()!r}"
@@ -129,12 +139,17 @@ CONFIGURATION = "configuration"
 def evaluate(example: Example) -> str:
     """Verify a block, or check what can be checked of it; say what is wrong, and where."""
     block: Block = example.parsed
-    reader: Reader = example.namespace["reader"]
+    reader: Reader = example.namespace["_reader"]
     verify = VERIFIERS.get(block.language)
     if block.reason:
         told = reader.script(block.check, given=block.source) if block.check else ""
+    elif verify and not re.sub(r"(?m)^\s*#.*|\s", "", block.source):
+        told = "expected something to run, found comments only."
     elif verify:
-        told = verify(block, example, reader) or ""
+        try:
+            told = verify(block, example, reader) or ""
+        except (unittest.SkipTest, pytest.skip.Exception) as skipped:
+            told = f"expected code that is run to its end, found a skip: {skipped}"
     else:
         told = (
             f"expected a block in one of the languages {', '.join(VERIFIERS)},"
@@ -157,6 +172,11 @@ class BlockParser:
         self.reasons = reasons
 
     def __call__(self, document: Document) -> Iterable[Region]:
+        lost = _LOST.search(document.text)
+        if lost:
+            raise ValueError(
+                f"{document.path}: expected two colons after '{lost[0].strip()}', found fewer."
+            )
         reasons = {
             _NEXT.match(document.text, region.end).end(): region.lexemes
             for region in self.reasons(document)
@@ -212,15 +232,17 @@ def _text_cells(text: str, path: str) -> str:
 
 REST = BlockParser(
     [
-        DirectiveLexer("(?:sourcecode|code-block|code)"),
+        DirectiveLexer("(?i:sourcecode|code-block|code)"),
         BlockLexer(re.compile(r"^(?=(?P<prefix>[ \t]*)>>> )", re.MULTILINE), r"\n[ \t]*\n|\s*\Z"),
     ],
-    DirectiveInCommentLexer("not run"),
+    DirectiveInCommentLexer("not run(?=:)"),
 )
-MARKDOWN = BlockParser([FencedCodeBlockLexer(r"[^\n`]*")], DirectiveInHTMLCommentLexer("not run"))
+MARKDOWN = BlockParser(
+    [FencedCodeBlockLexer(r"[^\n`]*")], DirectiveInHTMLCommentLexer("not run(?=:)")
+)
 
 _path = str(ROOT)
-_fixtures = ["reader"]
+_fixtures = ["_reader"]
 DOCUMENTS = SybilCollection(
     [
         Sybil(

@@ -7,19 +7,22 @@ FUSE cannot work, and the record for the site is written.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from sybil.integration.pytest import SybilItem
 
 from proof import record
-from proof.documents import DOCUMENTS
+from proof.documents import DOCUMENTS, blocks_of
 from proof.project import ROOT
 from proof.reader import BUCKET, SAMPLES, Reader
 from s3_mounts import mount_table, start_sandbox
+from s3_mounts.sandbox import OWN_BUCKET
 from s3_mounts.server import Server, shared_server
 
 pytest_collect_file = DOCUMENTS.pytest()
@@ -33,14 +36,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """Start the S3 server that all tests of this process share."""
-    with shared_server() as server:
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(OWN_BUCKET, raising=False)
+        with shared_server() as server:
+            yield server
 
 
 @pytest.fixture(scope="module")
-def reader(server: Server) -> Iterator[Reader]:
+def _reader(server: Server) -> Iterator[Reader]:
     """Make who types the blocks of a document; nothing may be left mounted at its end."""
-    with start_sandbox(BUCKET, SAMPLES) as sandbox:
+    environment = mock.patch.dict(os.environ)
+    with start_sandbox(BUCKET, SAMPLES) as sandbox, environment:
         reader = Reader(sandbox)
         yield reader
         reader.close()
@@ -54,12 +60,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     true = {name for name, entry in known.items() if record.is_true(name, entry)}
     impossible = config.option.record and record.problem()
     spared = []
+    fingerprints: dict[str, str] = {}
     for item in items:
         if isinstance(item, SybilItem):
             name = str(item.path.relative_to(ROOT))
             block = asdict(item.example.parsed)
             block["line"] = item.example.line + block.pop("offset")
             item.user_properties.append(("block", block | {"document": name}))
+            if config.option.record:
+                if name not in fingerprints:
+                    fingerprints[name] = record.document_fingerprint(name)
+                item.user_properties.append(("fingerprint", fingerprints[name]))
             if impossible or name in true:
                 spared.append(item)
     if spared:
@@ -73,6 +84,7 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.blocks: list[dict[str, Any]] = []
+        self.fingerprints: dict[str, str] = {}
         self.failed: set[str] = set()
         self.cells = 0
         self.seconds = {"blocks": 0.0, "tests": 0.0}
@@ -84,14 +96,15 @@ class Run:
         self.seconds["blocks" if block else "tests"] += report.duration
         if block and report.failed:
             self.failed.add(block["document"])
-        elif block and report.when == "call":
+        elif block and report.when == "call" and report.passed:
             self.blocks.append(block)
+            self.fingerprints[block["document"]] = properties.get("fingerprint", "")
         if report.when == "call" and report.passed:
             self.cells += properties.get("cells", 0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the record."""
+        """Write the record, of documents whose blocks have all been run and have all passed."""
         if not self.config.option.record:
             return
         documents: dict[str, Any] = {}
@@ -99,16 +112,21 @@ class Run:
             name = block.pop("document")
             if name not in self.failed:
                 documents.setdefault(name, []).append(block)
+        complete = {
+            name: blocks
+            for name, blocks in documents.items()
+            if len(blocks) == len(blocks_of(ROOT / name))
+        }
         today = datetime.date.today().isoformat()
         record.write(
             self.config.option.record,
             {
                 name: {
-                    "fingerprint": record.document_fingerprint(name),
+                    "fingerprint": self.fingerprints[name],
                     "date": today,
                     "blocks": blocks,
                 }
-                for name, blocks in documents.items()
+                for name, blocks in complete.items()
             },
         )
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:

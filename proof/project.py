@@ -48,13 +48,15 @@ def files(folder: str = ".") -> Iterator[Path]:
     Parameters
     ----------
     folder : str, default: "."
-        The folder to look in, with all below it.
+        The folder to look in, with all below it; or a single file.
 
     Yields
     ------
     Path
         A file.
     """
+    if (ROOT / folder).is_file():
+        yield ROOT / folder
     for directory, folders, names in os.walk(ROOT / folder):
         generated = _generated(directory, [*folders, *names])
         folders[:] = [name for name in folders if name not in generated]

@@ -1,7 +1,7 @@
 """Where the blocks of one document are run: a home of its own, a shell, and a bucket.
 
 The reader of a document has a bucket named ``climate-data`` with some files in it, credentials in
-the environment, a clone of this project in ``~/iris-s3-tutorial``, and a bash that starts in the
+the environment, a copy of this project in ``~/iris-s3-tutorial``, and a bash that starts in the
 home and stays the same from the first block of the document to the last.
 (s3fs looks for ``~/.aws/credentials`` in the home of the account, whatever ``HOME`` says.)
 
@@ -39,7 +39,7 @@ _POINTING = """\
 {s3fs_function}
 export -f s3fs
 set -o functrace
-trap 'AWS_ENDPOINT_URL={url}' DEBUG
+trap 'export AWS_ENDPOINT_URL={url}' DEBUG
 """
 """All that turns the readers' store into the sandbox's: for s3fs, and for everything else."""
 
@@ -108,11 +108,16 @@ class Reader:
         following = [command for _, command, _ in commands[1:]]
         for (offset, command, shown), then in zip(commands, [*following, ""], strict=True):
             where = place.format(line + offset)
-            said = self._type(command, interrupt_after=shown)
+            try:
+                said = self._type(command, interrupt_after=shown)
+            except (EOFError, TimeoutError) as error:
+                return f"{where}: {error}"
             different = difference(shown, said)
             if different:
                 return f"{where}: what '{command}' says is not what is shown:\n{different}"
-            if self._status and then != "echo $?":
+            if command == "echo $?" and not shown.strip().isdigit():
+                return f"{where}: expected a number after 'echo $?', found {shown!r}"
+            if self._status and then != "echo $?" and "^C" not in said:
                 return (
                     f"{where}: '{command}' ended with exit status {self._status}. If it is meant"
                     f" to fail, show that: the next command is 'echo $?'. It said:\n{said}"
@@ -136,28 +141,29 @@ class Reader:
         """
         file = self._exchange / "given"
         file.write_text(f"{given}\n")
-        said = self._type(f"( set -e\n{text}\n) < {file}")
+        said = self._type(f"( set -eo pipefail\n{text}\n) < {file}")
         return f"exit status {self._status} of:\n{text}\nIt said:\n{said}" if self._status else ""
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """Let the current process work where the shell is, with the same home, for the block."""
-        home = os.environ["HOME"]
         os.environ["HOME"] = str(self.home)
-        try:
-            with contextlib.chdir(f"/proc/{self._bash.pid}/cwd"):
-                yield
-        finally:
-            os.environ["HOME"] = home
+        with contextlib.chdir(f"/proc/{self._bash.pid}/cwd"):
+            yield
 
     def close(self) -> None:
-        """End the shell and whatever it has left running in the background."""
+        """End the shell and whatever it has left running in the background; also a second time."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._bash.pid, signal.SIGKILL)
-        self._bash.communicate()
+        self._bash.wait()
+        for pipe in (self._bash.stdin, self._bash.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
     def _type(self, command: str, interrupt_after: str = "") -> str:
         """Give one command to the shell, and return what it says."""
+        if self._bash.poll() is not None:
+            raise EOFError(f"the shell had ended before '{command}'.")
         typed = self._exchange / "typed"
         typed.write_text(f"{command}\n")
         # A file, rather than a pipe, does not keep us waiting for daemons that have it open; one
@@ -165,7 +171,7 @@ class Reader:
         output = self._exchange / f"output-{next(self._numbers)}"
         output.touch()
         print(
-            f"IFS= read -r -d '' TYPED < {typed}",
+            f"IFS= read -r -d '' TYPED < {typed} || :",
             f"( exit {self._status} )",
             f'eval "$TYPED" > {output} 2>&1 < /dev/null',
             "echo $?",
@@ -185,17 +191,19 @@ class Reader:
                     interrupted, interrupt = so_far, ""
                     self._signal(signal.SIGINT)
                 if time.monotonic() > deadline:
+                    if late:
+                        self.close()
+                        raise TimeoutError(f"'{command}' did not end, so the shell was ended.")
                     self._signal(signal.SIGKILL)
                     late = f"It did not end within {limit} s.\n"
-                    deadline += limit
+                    deadline += min(limit, INTERRUPT_LIMIT)
         answer = self._bash.stdout.readline()
         if not answer:
-            raise EOFError(f"expected a shell after '{command}', but that has ended it.")
+            raise EOFError(f"'{command}' has ended the shell.")
         said = output.read_text(errors="replace") + late
         self._status = int(answer)
         if interrupted is None:
             return said
-        self._status = 0
         return f"{interrupted}^C{said.removeprefix(interrupted)}"
 
     def _signal(self, number: int) -> None:

@@ -1,7 +1,7 @@
 """What was run, when and with which versions: written by a run, shown by the site.
 
-The record is a file of JSON. For each document it has a fingerprint of everything on which the
-result depends, the date of the run, and its blocks.
+The record is a file of JSON. For each document it has a fingerprint of the files and versions on
+which the result depends, the date of the run, and its blocks.
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ from proof.project import EXPECTED, ROOT, files
 from s3_mounts.errors import SetupError
 from s3_mounts.program import find_s3fs, fusermount, require_fuse, s3fs_version
 
+USED = ("src", "proof", "tests", "tutorials", "nox", "noxfile.py", "pyproject.toml")
+"""What the blocks of any document may use."""
+
 PACKAGES = {
     "Iris": "scitools-iris",
+    "Iris sample data": "iris-sample-data",
     "netCDF4": "netCDF4",
+    "Dask": "dask",
     "NumPy": "numpy",
     "Matplotlib": "matplotlib",
     "Cartopy": "cartopy",
@@ -77,13 +82,13 @@ def _fuse_version() -> str:
     return found[0] if found else "unknown"
 
 
-def fingerprint(*folders: str, document: Path | None = None) -> str:
+def fingerprint(*names: str, document: Path | None = None) -> str:
     """Name the state of what the result of a run depends on.
 
     Parameters
     ----------
-    *folders : str
-        Folders of the project, whose files count, except what lessons are expected to say.
+    *names : str
+        Files and folders of the project that count, except what lessons are expected to say.
     document : Path, optional
         One more file that counts.
 
@@ -93,9 +98,10 @@ def fingerprint(*folders: str, document: Path | None = None) -> str:
         Another one after a change of these files, or of a version.
     """
     digest = hashlib.sha256()
-    paths = [path for folder in folders for path in sorted(files(folder))]
+    paths = [path for name in names for path in sorted(files(name))]
     for path in [*paths, *([document] if document else [])]:
         if not path.is_relative_to(EXPECTED):
+            digest.update(f"{path.relative_to(ROOT)}\n".encode())
             digest.update(path.read_bytes())
     lines = [f"{name} {found}" for name, found in versions().items()]
     return "\n".join([*lines, digest.hexdigest()])
@@ -188,4 +194,4 @@ def document_fingerprint(name: str) -> str:
     str
         See `fingerprint`.
     """
-    return fingerprint("src", "proof", "tutorials", document=ROOT / name)
+    return fingerprint(*USED, document=ROOT / name)

@@ -35,6 +35,11 @@ def test_a_difference_is_told_line_by_line(shown, said, told):
     assert difference(shown, said) == told
 
 
+def test_many_placeholders_take_no_time():
+    shown = "ok ...: answers\n...\n" * 6 + "missing"
+    assert difference(shown, "ok it: answers\n" * 400)
+
+
 @pytest.mark.parametrize("said", ["99", "1,000", "0.5"])
 def test_a_number_out_of_its_range_is_told(said):
     assert difference("<100..200>", said) == f"expected a number from 100 to 200, found {said}"

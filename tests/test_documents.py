@@ -88,7 +88,7 @@ def test_blocks_in_the_text_of_a_lesson_are_found_with_their_lines(parse):
 
 def test_a_block_in_a_language_that_nobody_knows_fails(parse):
     for example in parse("::\n\n.. code-block:: fortran\n\n   $ ls\n"):
-        example.namespace["reader"] = None
+        example.namespace["_reader"] = None
         told = evaluate(example)
         assert "page.rst:5: expected a block in one of the languages" in told
         assert "found 'fortran'" in told
@@ -135,7 +135,7 @@ def test_a_block_with_a_reason_is_checked_in_part(parse):
     reader = SimpleNamespace(script=lambda check, given: read.append((check, given)) or "told")
     text = ".. not run: there is no need\n   check: c\n\n.. code-block:: fortran\n\n   $ ls\n"
     (example,) = parse(text)
-    example.namespace["reader"] = reader
+    example.namespace["_reader"] = reader
     assert evaluate(example).endswith("page.rst:6: told")
     assert read == [("c", "$ ls")]
 

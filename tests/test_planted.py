@@ -31,6 +31,27 @@ PLANTED = {
     ),
     "python_without_prompts": (".. code-block:: pycon\n\n   1 / 0\n", 4, "found '1 / 0'"),
     "python_prose": (".. code-block:: pycon\n\n   >>> 1\n   1\n\n   2\n", 4, "found '2'"),
+    "python_skip": (
+        ".. code-block:: python\n\n   import pytest\n   pytest.skip('x')\n",
+        4,
+        "found a skip: x",
+    ),
+    "python_option": (
+        ".. code-block:: pycon\n\n   >>> 1 / 0  # doctest: +SKIP\n   2\n",
+        4,
+        "found options",
+    ),
+    "python_main": (
+        ".. code-block:: python\n\n   if __name__ == '__main__':\n       1 / 0\n",
+        5,
+        "ZeroDivisionError",
+    ),
+    "comment_only": (".. code-block:: bash\n\n   # later\n", 4, "found comments only"),
+    "one_colon": (".. code-block: console\n\n   $ false\n", None, "expected two colons"),
+    "no_reason": (f".. not running a server yet\n\n{CONSOLE}$ false\n", 6, "exit status 1"),
+    "other_case": (".. Code-Block:: console\n\n   $ false\n", 4, "exit status 1"),
+    "wrong_yaml": (".. code-block:: yaml\n\n   $ s4fs a b\n", 4, "expected a mapping or a list"),
+    "pipe_fails": (".. code-block:: bash\n\n   false | true\n", 4, "exit status 1 of:\nfalse"),
     "docstring_style": ("Text.\n\n>>> 1 + 1\n3\n", 4, "Expected:\n    3\nGot:\n    2"),
     "script_fails": (".. code-block:: bash\n\n   false\n   true\n", 4, "exit status 1 of:\nfalse"),
     "wrong_toml": (".. code-block:: toml\n\n   a =\n", 4, "Invalid value"),
@@ -100,6 +121,16 @@ def test_a_record_has_what_passed_and_only_that(scratch):
     page = scratch / "docs" / "right.rst"
     page.write_text(f"{page.read_text()}\nMore.\n")
     assert "1 passed" in run(scratch, "right", options=["--record", file]).stdout
+
+
+def test_a_document_of_which_only_a_part_was_run_is_not_recorded(scratch):
+    file = scratch / "build" / "part.json"
+    page = scratch / "docs" / "two_blocks.rst"
+    page.write_text(f"{CONSOLE}$ true\n\n{CONSOLE}$ false\n")
+    assert (
+        "1 passed" in run(scratch, "two_blocks", options=["--record", file, "-k", "line:1"]).stdout
+    )
+    assert json.loads(file.read_text()) == {"documents": {}}
 
 
 def test_without_fuse_no_block_is_run_and_the_record_says_so(scratch, no_programs):

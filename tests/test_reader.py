@@ -1,7 +1,17 @@
 import os
 import subprocess
 
+import pytest
+
+from proof.reader import BUCKET, Reader
+from s3_mounts import start_sandbox
+
 PLACE = "page.rst:{}"
+
+
+@pytest.fixture
+def reader(_reader):
+    return _reader
 
 
 def session(reader, text):
@@ -62,6 +72,7 @@ def test_a_block_without_a_command_is_told(reader):
 def test_a_command_can_be_interrupted(reader):
     waits = "sh -c 'trap \"echo bye; exit\" INT; echo hi; while :; do sleep 0.1; done'"
     assert not session(reader, f"$ {waits}\nhi\n^Cbye\n$ echo $?\n0")
+    assert not session(reader, "$ sleep 61.5\n^C...\n$ echo $?\n130")
 
 
 def test_a_command_that_does_not_end_is_told(reader, monkeypatch):
@@ -92,7 +103,29 @@ def test_only_the_store_is_exchanged(reader):
     assert not session(reader, f"$ bash -c 's3fs climate-data m'\ns3fs climate-data m {added}")
     assert not session(reader, "$ PATH=$before")
     exported = "$ export AWS_ENDPOINT_URL=https://store.example.org"
-    assert not session(reader, f"{exported}\n$ sh -c 'echo $AWS_ENDPOINT_URL'\n{store}")
+    for before in (exported, "$ unset AWS_ENDPOINT_URL"):
+        assert not session(reader, f"{before}\n$ sh -c 'echo $AWS_ENDPOINT_URL'\n{store}")
+
+
+def test_an_exit_status_is_a_number(reader):
+    assert "expected a number after 'echo $?'" in session(reader, "$ (exit 3)\n$ echo $?\n...")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("$ true\n$ exit 3", "page.rst:11: 'exit 3' has ended the shell."),
+        ("$ set -e\n$ true\n$ false", "page.rst:12: 'false' has ended the shell."),
+        ("$ while :; do sleep 0.1; done", "did not end, so the shell was ended."),
+    ],
+)
+def test_the_end_of_the_shell_is_told(server, monkeypatch, text, told):
+    monkeypatch.setattr("proof.reader.TIME_LIMIT", 0.5)
+    with start_sandbox(f"{BUCKET}-2") as sandbox:
+        reader = Reader(sandbox)
+        assert told in session(reader, text)
+        assert "the shell had ended before 'ls'" in session(reader, "$ ls")
+        reader.close()
 
 
 def test_a_script_must_succeed_as_a_whole(reader):
@@ -109,18 +142,15 @@ def test_a_check_reads_the_block(reader):
 
 def test_python_works_where_the_shell_is(reader):
     session(reader, "$ mkdir -p deep && cd deep")
-    before = os.getcwd(), os.environ["HOME"]
+    before = os.getcwd()
     with reader.at_work():
         assert os.path.basename(os.getcwd()) == "deep"
         assert os.path.expanduser("~") == os.path.dirname(os.getcwd())
-    assert (os.getcwd(), os.environ["HOME"]) == before
+    assert os.getcwd() == before
     session(reader, "$ cd")
 
 
 def test_nothing_goes_on_after_a_document(server):
-    from proof.reader import BUCKET, Reader
-    from s3_mounts import start_sandbox
-
     with start_sandbox(f"{BUCKET}-2") as sandbox:
         reader = Reader(sandbox)
         assert not session(reader, "$ sleep 61.25 &")

@@ -156,6 +156,12 @@ def test_the_page_on_verification_shows_what_was_counted(site):
         assert not entry["reason"] or html.escape(entry["reason"], quote=False) in text
 
 
+def test_the_home_page_says_that_all_was_run(site):
+    home = (site / "build" / "html" / "index.html").read_text()
+    assert "Every lesson was run when this site was built" in home
+    assert "Every other code block was run too" in home
+
+
 def test_every_rendered_block_shows_whether_it_was_run(site):
     for path in (site / "build" / "html").rglob("*.html"):
         text = path.read_text()
@@ -234,6 +240,7 @@ def test_a_changed_answer_and_a_lost_block_fail_the_build(site):
     assert "tutorials/1_first_steps/1_your_first_bucket.py:85: what this cell says" in built.stdout
     assert "+ Lazy before it is drawn: True" in built.stdout
     lost = len(originals[home].splitlines()) + 4
+    assert "docs/how_to/run_a_lesson.rst" not in built.stdout.partition("WARNING")[2]
     assert f"docs/how_to/index.rst:{lost}: '$ ls'" in built.stdout
     assert "expected a block that was run, or a reason before it, found neither" in built.stdout
 
@@ -271,6 +278,7 @@ def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):
     home = (project / "build" / "html" / "index.html").read_text()
     assert "The lessons were not executed in this build" in home
     assert "block-run" not in home
+    assert "Every other code block was run" not in home
     verification = (project / "build" / "html" / "verification.html").read_text()
     assert "Lessons were not run. expected the program s3fs" in verification
     assert "The blocks of the pages were not run before this build." in verification

@@ -11,7 +11,9 @@ verified" says so.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from sphinx.util import logging
 
 import s3_mounts
 from proof import record
-from proof.documents import CONFIGURATION, KINDS
+from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
 from proof.project import GALLERY, ROOT
 
 PAGE = "verification"
@@ -34,6 +36,8 @@ MUTATION = ROOT / "benchmarks" / "mutation.json"
 
 Entry = dict[str, Any]
 """What a record knows of a block."""
+
+_CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
 
 logger = logging.getLogger(__name__)
 
@@ -74,18 +78,22 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
     unused: dict[str, list[Entry]] = {}
     for node in list(doctree.findall(_is_authored)):
         document = source_of(node, env.docname)
-        if document == f"{env.docname}.py" and node.get("language") == "Python":
-            entry = {
-                "kind": LESSON,
-                "reason": app.config.lessons_problem or "",
-                "line": len(blocks),
-            }
+        cell = _CELL.match(_previous(node).astext())
+        if document == f"{env.docname}.py" and cell:
+            reason = app.config.lessons_problem or ""
+            entry = {"kind": LESSON, "reason": reason, "line": int(cell[1]) + 1}
         else:
             known = unused.setdefault(document, list(env.verified_documents.get(document, ())))
             entry = _take(known, node)
-        blocks.append((document, f"{document}:{node.line}: {node.astext()[:60]!r}", entry))
+        line = "" if document.startswith("src/") else f":{node.line}"
+        blocks.append((document, f"{document}{line}: {node.astext()[:60]!r}", entry))
         _mark(node, entry)
     env.verified_blocks[env.docname] = blocks
+
+
+def _previous(node: nodes.Element) -> nodes.Node:
+    index = node.parent.index(node)
+    return node.parent[index - 1] if index else nodes.Text("")
 
 
 def _is_authored(node: nodes.Node) -> bool:
@@ -124,22 +132,30 @@ def source_of(node: nodes.Element, docname: str) -> str:
 def _take(known: list[Entry], node: nodes.Element) -> Entry | None:
     for entry in known:
         same_language = entry["language"] == node.get("language", "pycon")
-        if same_language and entry["source"].strip() == node.astext().strip():
+        if same_language and entry["source"].expandtabs().strip() == node.astext().strip():
             known.remove(entry)
-            return entry | {"kind": KINDS.get(entry["language"], CONFIGURATION)}
+            return entry | {"kind": _kind(entry)}
     return None
+
+
+def _kind(entry: Entry) -> str:
+    return KINDS.get(entry["language"].lower(), CONFIGURATION)
 
 
 def _mark(node: nodes.Element, entry: Entry | None) -> None:
     if isinstance(node.parent, nodes.container) and node.parent.get("literal_block"):
         node = node.parent  # it has a caption
+    if isinstance(node.parent, nodes.container) and node.parent.get("literal_block"):
+        node = node.parent  # it has a caption
+    parsed = entry and entry["kind"] == CONFIGURATION
     if entry and entry["reason"] and entry["kind"] != LESSON:
         text = "Checked in part" if entry["check"] else "Not run"
         reason = nodes.paragraph("", f"{text}: {entry['reason']}.", classes=["block-reason"])
         node.parent.insert(node.parent.index(node) + 1, reason)
     else:
         ran = entry and not entry["reason"]
-        marked = nodes.container(classes=["block-run" if ran else "block-not-run"])
+        mark = "block-parsed" if ran and parsed else "block-run" if ran else "block-not-run"
+        marked = nodes.container(classes=[mark])
         node.replace_self(marked)
         marked += node
 
@@ -164,15 +180,40 @@ def audit(app: Sphinx, env: BuildEnvironment) -> None:
     if not env.verified_documents:
         logger.info("The blocks of the pages were not run before this build.")
         return
+    stale = _with_blocks() - set(env.verified_documents)
     for blocks in env.verified_blocks.values():
-        for _, place, entry in blocks:
-            if entry is None:
+        for document, place, entry in blocks:
+            if entry is None and document not in stale:
                 logger.warning(
                     "%s: expected a block that was run, or a reason before it, found neither."
-                    " Name a language that proof/documents.py knows, or write"
-                    " '.. not run: REASON' before it; then run the blocks again.",
+                    " Write a code-block in a language that proof/documents.py knows; if it cannot"
+                    " be run, with '.. not run: REASON' before it. Then run the blocks again.",
                     place,
                 )
+    for name in sorted(stale):
+        logger.warning("%s: its blocks were not run since the last change. Run them again.", name)
+
+
+@functools.cache
+def _with_blocks() -> set[str]:
+    return {str(path.relative_to(ROOT)) for path in documents() if blocks_of(path)}
+
+
+def is_complete(path: Path) -> bool:
+    """Find out whether all blocks of the project have been run since the last change.
+
+    Parameters
+    ----------
+    path : Path
+        The record.
+
+    Returns
+    -------
+    bool
+        Whether the site may say so.
+    """
+    known = record.read(path)["documents"]
+    return all(name in known and record.is_true(name, known[name]) for name in _with_blocks())
 
 
 def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
@@ -198,8 +239,7 @@ def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
     for document, entries in env.verified_documents.items():
         for entry in entries:
             if (document, entry["line"]) not in seen:
-                kind = KINDS.get(entry["language"], CONFIGURATION)
-                pages.setdefault(document, []).append(entry | {"kind": kind})
+                pages.setdefault(document, []).append(entry | {"kind": _kind(entry)})
     return pages
 
 
