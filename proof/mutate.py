@@ -193,32 +193,49 @@ def main() -> None:
     print(f"{len(tried)} blocks in {len(by_document)} documents, seed {arguments.seed}")
 
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        scratches: queue.Queue[Path] = queue.Queue()
-        for number in range(arguments.jobs):
-            scratches.put(project.copy(Path(folder, str(number))))
-        names = [found[0].document for found in by_document]
-        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            copies = [scratches.get() for _ in range(arguments.jobs)]
-            for wrong in pool.map(lambda scratch: verify(scratch, *names), copies):
-                if wrong:
-                    sys.exit(f"expected the documents to pass before any change, but:\n{wrong}")
-            for scratch in copies:
-                scratches.put(scratch)
-
-            def try_document(found: list[Change]) -> list[Change]:
-                scratch = scratches.get()
-                try:
-                    print(f"{len(found):4} changes of {found[0].document}", flush=True)
-                    return [change for change in found if not is_noticed(scratch, change)]
-                finally:
-                    scratches.put(scratch)
-
-            missed = list(itertools.chain(*pool.map(try_document, by_document)))
+        scratches = [project.copy(Path(folder, str(number))) for number in range(arguments.jobs)]
+        missed = try_all(by_document, scratches)
     for change in missed:
         print(f"not noticed: {change.document}:{change.line}: {change.before} -> {change.after}")
     print(f"{len(tried) - len(missed)} of {len(tried)} changes noticed")
     if not arguments.names:
         write(len(tried), missed, arguments.seed)
+
+
+def try_all(by_document: list[list[Change]], scratches: list[Path]) -> list[Change]:
+    """Try the changes, in each scratch copy one at a time.
+
+    Parameters
+    ----------
+    by_document : list of list of Change
+        The changes of each document.
+    scratches : list of Path
+        Copies of the project.
+
+    Returns
+    -------
+    list of Change
+        Those that nobody noticed.
+    """
+    free: queue.Queue[Path] = queue.Queue()
+
+    def prepare(scratch: Path) -> None:
+        wrong = verify(scratch, *(found[0].document for found in by_document))
+        if wrong:
+            sys.exit(f"expected the documents to pass before any change, but:\n{wrong}")
+        free.put(scratch)
+
+    def try_document(found: list[Change]) -> list[Change]:
+        scratch = free.get()
+        try:
+            print(f"{len(found):4} changes of {found[0].document}", flush=True)
+            return [change for change in found if not is_noticed(scratch, change)]
+        finally:
+            free.put(scratch)
+
+    with concurrent.futures.ThreadPoolExecutor(len(scratches)) as pool:
+        list(pool.map(prepare, scratches))
+        return list(itertools.chain(*pool.map(try_document, by_document)))
 
 
 def write(tried: int, missed: list[Change], seed: int) -> None:

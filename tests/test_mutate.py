@@ -1,0 +1,52 @@
+import random
+
+import pytest
+
+from proof.documents import blocks_of
+from proof.mutate import Change, changes, is_noticed
+from proof.project import LESSONS, ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "docs" / "index.rst", ROOT / "src" / "s3_mounts" / "store.py"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, LESSONS[0]], ids=lambda path: path.name)
+@pytest.mark.parametrize("seed", range(5))
+def test_one_word_of_each_block_is_changed(path, seed):
+    found = list(changes(path, random.Random(seed)))
+    assert len(found) >= len(blocks_of(path))
+    assert path not in LESSONS or len(found) >= 10
+    text = path.read_text()
+    for change in found:
+        changed = change.apply(text)
+        differing = [
+            (number, before, after)
+            for number, (before, after) in enumerate(
+                zip(text.split("\n"), changed.split("\n"), strict=True), start=1
+            )
+            if before != after
+        ]
+        ((number, before, after),) = differing
+        assert number == change.line
+        assert before[change.column :].startswith(change.before)
+        assert after[change.column :].startswith(change.after)
+
+
+def test_comments_and_docstrings_are_left_alone():
+    lesson = next(path for path in LESSONS if "save_cubes" in path.name)
+    lines = lesson.read_text().split("\n")
+    chosen = {change.line for seed in range(60) for change in changes(lesson, random.Random(seed))}
+    prose = [lines[line - 1].strip() for line in chosen]
+    assert len(chosen) > 60
+    assert not [line for line in prose if line.startswith(("#", '"""'))]
+
+
+@pytest.mark.parametrize(("after", "noticed"), [("two", True), ("one", False)])
+def test_a_change_is_noticed_if_the_document_fails(tmp_path, monkeypatch, after, noticed):
+    page = tmp_path / "page.rst"
+    page.write_text("$ echo one")
+    monkeypatch.setattr(
+        "proof.mutate.verify", lambda scratch, name: "" if "one" in page.read_text() else "wrong"
+    )
+    change = Change("page.rst", 1, 7, "one", after)
+    assert is_noticed(tmp_path, change) == noticed
+    assert page.read_text() == "$ echo one", "it is as it was"
