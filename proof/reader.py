@@ -199,6 +199,7 @@ class Reader:
                     deadline += min(limit, INTERRUPT_LIMIT)
         answer = self._bash.stdout.readline()
         if not answer:
+            self.close()
             raise EOFError(f"'{command}' has ended the shell.")
         said = output.read_text(errors="replace") + late
         self._status = int(answer)
