@@ -133,7 +133,7 @@ class Run:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say how many blocks were run, and why the others were not."""
+        """Say how many blocks were run, and how much that took."""
         if self.blocks:
             with_reason = sum(bool(block["reason"]) for block in self.blocks)
             whole = len(self.blocks) + self.cells

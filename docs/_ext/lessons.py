@@ -36,20 +36,21 @@ _clock: dict[str, float] = {}
 
 def fingerprint() -> str:
     """Name the state of everything but the scripts that the lessons' output depends on."""
-    return f"{record.fingerprint('src', 'docs/_ext')}\n{record.problem()}"
+    ours = ("docs/_ext/lessons.py", "docs/_ext/expected.py")
+    return f"{record.fingerprint('src', *ours)}\n{record.problem()}"
 
 
 def forget_stale_lessons(app: Sphinx) -> None:
     """Remove the gallery of an earlier build that this one must not show again."""
     _clock["start"] = time.perf_counter()
     gallery = Path(app.srcdir, GALLERY.name)
-    record = gallery / "fingerprint.txt"
+    written = gallery / "fingerprint.txt"
     current = fingerprint()
-    if gallery.exists() and (not record.exists() or record.read_text() != current):
+    if gallery.exists() and (not written.exists() or written.read_text() != current):
         logger.info("The helper or a tool has changed: all lessons are run again.")
         shutil.rmtree(gallery)
     gallery.mkdir(exist_ok=True)
-    record.write_text(current)
+    written.write_text(current)
 
 
 def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:

@@ -145,8 +145,6 @@ def _kind(entry: Entry) -> str:
 def _mark(node: nodes.Element, entry: Entry | None) -> None:
     if isinstance(node.parent, nodes.container) and node.parent.get("literal_block"):
         node = node.parent  # it has a caption
-    if isinstance(node.parent, nodes.container) and node.parent.get("literal_block"):
-        node = node.parent  # it has a caption
     parsed = entry and entry["kind"] == CONFIGURATION
     if entry and entry["reason"] and entry["kind"] != LESSON:
         text = "Checked in part" if entry["check"] else "Not run"
