@@ -26,12 +26,17 @@ USED = ("src", "proof", "tests", "tutorials", "nox", "noxfile.py", "pyproject.to
 PACKAGES = {
     "Iris": "scitools-iris",
     "Iris sample data": "iris-sample-data",
+    "iris-grib": "iris-grib",
     "netCDF4": "netCDF4",
+    "h5netcdf": "h5netcdf",
+    "ncdata": "ncdata",
     "Dask": "dask",
+    "distributed": "distributed",
     "NumPy": "numpy",
     "Matplotlib": "matplotlib",
     "Cartopy": "cartopy",
     "boto3": "boto3",
+    "s3fs, the Python package": "s3fs",
     "moto": "moto",
 }
 

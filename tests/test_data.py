@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from s3_mounts import SandboxError, data, sample_path
+from s3_mounts import SandboxError, data, fine_temperature, sample_path
 
 
 def test_a_sample_is_a_file():
@@ -13,6 +13,19 @@ def test_a_sample_is_a_file():
 def test_nothing_similar():
     with pytest.raises(SandboxError, match="found nothing similar"):
         sample_path("zzzzzzzzzz")
+
+
+def test_a_real_field_is_refined_to_the_size_that_is_asked_for():
+    cube = fine_temperature(years=3, latitude=60, longitude=80)
+    assert cube.shape == (3, 60, 80)
+    assert cube.dtype == "float32"
+    assert 240 < cube.data.min() < cube.data.max() < 310
+
+
+@pytest.mark.parametrize("shape", [(0, 9, 9), (241, 9, 9), (1, 1, 9), (1, 9, 1)])
+def test_what_cannot_be_refined_is_a_clear_error(shape):
+    with pytest.raises(ValueError, match="expected 1 to 240 years"):
+        fine_temperature(*shape)
 
 
 @pytest.mark.parametrize("order", ["cartopy first", "ours first"])

@@ -2,8 +2,9 @@ import os
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
-from s3_mounts import SandboxError, StoreError, mount, mount_table, start_sandbox
+from s3_mounts import Sandbox, SandboxError, StoreError, mount, mount_table, start_sandbox
 from s3_mounts.sandbox import OWN_BUCKET, stop_all
 from s3_mounts.server import Server
 
@@ -107,13 +108,34 @@ def test_own_bucket_is_used_under_a_prefix_that_is_removed(own_bucket):
     assert not sandbox.directory.exists()
 
 
-def test_own_bucket_cannot_be_counted(own_bucket):
+@pytest.mark.parametrize("ability", [Sandbox.traffic, Sandbox.failing])
+def test_own_bucket_cannot_be_counted_or_told_to_fail(own_bucket, ability):
     with (
         start_sandbox("climate-data") as sandbox,
         pytest.raises(SandboxError, match=f"{OWN_BUCKET} selects your own bucket 'our-data'"),
-        sandbox.traffic(),
+        ability(sandbox),
     ):
         pass
+
+
+def test_files_are_added_and_their_sizes_told_without_the_prefix(own_bucket, tmp_path):
+    (tmp_path / "five").write_bytes(b"12345")
+    with start_sandbox("climate-data") as sandbox:
+        sandbox.add_file(tmp_path / "five")
+        sandbox.add_file(tmp_path / "five", "a/b")
+        assert sandbox.sizes() == {"a/b": 5, "five": 5}
+        assert f"{sandbox.prefix}a/b" in keys(own_bucket)
+
+
+def test_operations_fail_as_told_and_then_work_again(sandbox):
+    s3 = boto3.client("s3")
+    with sandbox.failing("PutObject"), pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=sandbox.bucket, Key="x", Body=b"1")
+    with sandbox.failing("HeadObject", status=404), pytest.raises(ClientError, match="404"):
+        s3.head_object(Bucket=sandbox.bucket, Key="air_temp.pp")
+    assert list(sandbox.sizes()) == ["air_temp.pp"]
+    s3.put_object(Bucket=sandbox.bucket, Key="x", Body=b"1")
+    assert sandbox.sizes()["x"] == 1
 
 
 def test_own_bucket_with_a_prefix_is_a_clear_error_and_nothing_is_left(

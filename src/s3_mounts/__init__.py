@@ -1,6 +1,6 @@
 """Mount S3 buckets with s3fs-fuse, verified; and a sandbox to try it on."""
 
-from s3_mounts.data import sample_path
+from s3_mounts.data import fine_temperature, sample_path
 from s3_mounts.errors import (
     CommandError,
     MountError,
@@ -12,7 +12,7 @@ from s3_mounts.errors import (
     UnmountError,
 )
 from s3_mounts.mounting import Mount, mount, unmount
-from s3_mounts.options import sparse_read_options
+from s3_mounts.options import sparse_read_options, threads_option
 from s3_mounts.sandbox import Sandbox, start_sandbox
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Request, Traffic
@@ -30,10 +30,12 @@ __all__ = [
     "StoreError",
     "Traffic",
     "UnmountError",
+    "fine_temperature",
     "mount",
     "sample_path",
     "shell",
     "sparse_read_options",
     "start_sandbox",
+    "threads_option",
     "unmount",
 ]

@@ -6,10 +6,15 @@ import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import iris_sample_data
+import numpy as np
 
 from s3_mounts.errors import SandboxError
+
+if TYPE_CHECKING:
+    from iris.cube import Cube
 
 NATURAL_EARTH = Path(__file__).parent / "natural_earth"
 """The 110 m coastline of Natural Earth, in the folders in which cartopy looks for it."""
@@ -48,6 +53,45 @@ def sample_path(name: str) -> Path:
         f"expected {name!r} among the files of iris-sample-data, found {close}."
         f" They are in {folder}."
     )
+
+
+def fine_temperature(years: int = 240, latitude: int = 444, longitude: int = 588) -> Cube:
+    """Refine a real field to any size: air temperature over North America, scenario A1B.
+
+    Parameters
+    ----------
+    years : int, default: 240
+        How many yearly means, from 1860 on; 240 at most.
+    latitude, longitude : int, default: 444, 588
+        The number of grid points. The source has 37 and 49; between them it is interpolated.
+
+    Returns
+    -------
+    iris.cube.Cube
+        In kelvin, as 4-byte numbers in memory, with the dimensions time, latitude and longitude.
+
+    Raises
+    ------
+    ValueError
+        If the source has not so many years, or there is less than a grid of 2 by 2.
+    """
+    import iris
+    from iris.analysis import Linear
+
+    if not 1 <= years <= 240 or latitude < 2 or longitude < 2:
+        raise ValueError(
+            "expected 1 to 240 years, and at least 2 latitudes and longitudes, found"
+            f" {years}, {latitude} and {longitude}."
+        )
+    coarse = iris.load_cube(sample_path("A1B_north_america.nc"))[:years]
+    grid = []
+    for name, count in (("latitude", latitude), ("longitude", longitude)):
+        coarse.coord(name).bounds = None
+        first, *_, last = coarse.coord(name).points
+        grid.append((name, np.linspace(first, last, count)))
+    fine = coarse.interpolate(grid, Linear())
+    fine.data = fine.data.astype("float32")
+    return fine
 
 
 def use_packaged_coastlines() -> None:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOG_PATH = "/_s3_mounts/requests"
+FAULTS_PATH = "/_s3_mounts/faults"
 _PIECE = 65_536
+_ERROR_CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
 
 
 class _CountingInput:
@@ -71,6 +73,9 @@ class RequestLog:
     ``GET /_s3_mounts/requests?since=N`` answers with the number of requests still under way,
     the number of finished ones, and those after the first ``N``.
 
+    ``PUT /_s3_mounts/faults`` with a JSON object such as ``{"PutObject": 403}`` has the operations
+    in it fail with these HTTP statuses from now on, and no others.
+
     Parameters
     ----------
     application : WSGI application
@@ -82,10 +87,16 @@ class RequestLog:
         self._lock = threading.Lock()
         self._active = 0
         self._finished: list[Request] = []
+        self._faults: dict[str, int] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == LOG_PATH:
             return self._answer(environ["QUERY_STRING"], start_response)
+        if environ["PATH_INFO"] == FAULTS_PATH:
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            self._faults = json.loads(body)
+            start_response("204 No Content", [])
+            return []
         return self._forward(environ, start_response)
 
     def _answer(self, query: str, start_response: StartResponse) -> list[bytes]:
@@ -111,24 +122,39 @@ class RequestLog:
             status = int(line.split(maxsplit=1)[0])
             return start_response(line, *arguments)
 
+        bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
+        operation = operation_name(
+            environ["REQUEST_METHOD"],
+            key,
+            environ["QUERY_STRING"],
+            is_copy="HTTP_X_AMZ_COPY_SOURCE" in environ,
+        )
+        fault = self._faults.get(operation)
+        application = _failing(fault) if fault else self._application
         with self._lock:
             self._active += 1
         try:
-            for chunk in self._application(environ, note_status):
+            for chunk in application(environ, note_status):
                 for piece in _pieces(chunk):
                     yield piece
                     sent += len(piece)
         finally:
-            bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
-            operation = operation_name(
-                environ["REQUEST_METHOD"],
-                key,
-                environ["QUERY_STRING"],
-                is_copy="HTTP_X_AMZ_COPY_SOURCE" in environ,
-            )
             with self._lock:
                 self._active -= 1
                 self._finished.append(Request(bucket, key, operation, status, sent, received.count))
+
+
+def _failing(status: int) -> WSGIApplication:
+    code = _ERROR_CODES.get(status, "InternalError")
+    body = f"<Error><Code>{code}</Code><Message>planted</Message></Error>".encode()
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
+        start_response(f"{status} {code}", headers)
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    return application
 
 
 def _pieces(chunk: bytes) -> Iterator[bytes]:

@@ -9,6 +9,29 @@ from s3_mounts.program import find_s3fs, s3fs_version
 _RENAMED_IN = (1, 96)
 
 
+def threads_option(count: int) -> str:
+    """Write the option for the number of parallel requests, as the installed s3fs calls it.
+
+    Parameters
+    ----------
+    count : int
+        The number of threads. From s3fs 1.96 on at least 2: a single one can wait for itself.
+
+    Returns
+    -------
+    str
+        A value for ``-o``, for `mount`: ``parallel_count`` up to s3fs 1.95,
+        ``max_thread_count`` since.
+
+    Raises
+    ------
+    SetupError
+        If there is no ``s3fs`` program to choose for.
+    """
+    renamed = s3fs_version(find_s3fs()) >= _RENAMED_IN
+    return f"{'max_thread_count' if renamed else 'parallel_count'}={count}"
+
+
 def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     """Choose options for reading small parts of large files.
 
@@ -35,11 +58,12 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
 
     Notes
     -----
-    The number of threads is ``parallel_count`` up to s3fs 1.95 and ``max_thread_count`` since.
-    It is 1, but 2 from 1.96 on, where the only thread would wait for itself.
+    The number of threads is 1, but 2 from 1.96 on, see `threads_option`.
     """
-    if s3fs_version(find_s3fs()) < _RENAMED_IN:
-        threads = "parallel_count=1"
-    else:
-        threads = "max_thread_count=2"
-    return ["multipart_size=5", threads, f"use_cache={os.fspath(cache)}", "del_cache"]
+    threads = 1 if s3fs_version(find_s3fs()) < _RENAMED_IN else 2
+    return [
+        "multipart_size=5",
+        threads_option(threads),
+        f"use_cache={os.fspath(cache)}",
+        "del_cache",
+    ]

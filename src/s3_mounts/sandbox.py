@@ -87,9 +87,36 @@ class Sandbox:
         SandboxError
             If there is no such file.
         """
-        s3 = boto3.client("s3")
         for name in names:
-            s3.upload_file(str(sample_path(name)), self.bucket, f"{self.prefix}{name}")
+            self.add_file(sample_path(name), name)
+
+    def add_file(self, path: str | os.PathLike[str], key: str | None = None) -> None:
+        """Put a local file into the bucket, past any mount.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        key : str, optional
+            Its key, without the prefix of the sandbox; by default the name of the file.
+        """
+        key = key or Path(path).name
+        boto3.client("s3").upload_file(os.fspath(path), self.bucket, f"{self.prefix}{key}")
+
+    def sizes(self) -> dict[str, int]:
+        """Ask the store, past any mount, which objects it has.
+
+        Returns
+        -------
+        dict of str to int
+            From the key of each object, without the prefix of the sandbox, to its size in bytes.
+        """
+        stored = boto3.resource("s3").Bucket(self.bucket).objects.filter(Prefix=self.prefix)
+        return {
+            item.key.removeprefix(self.prefix): item.size
+            for item in stored
+            if item.key != self.prefix
+        }
 
     def shell(self, command: str, *, status: int = 0) -> None:
         """Run a command in the sandbox's folder and show it, see `s3_mounts.shell`."""
@@ -112,19 +139,46 @@ class Sandbox:
         SandboxError
             If the bucket is the reader's own, whose server keeps no such log for us.
         """
-        if not self._server:
-            raise SandboxError(
-                "expected the local sandbox, whose server counts requests and bytes, but"
-                f" {OWN_BUCKET} selects your own bucket {self.bucket!r}. Unset it to run this."
-            )
-        before = len(self._server.requests())
+        server = self._local_server("counts requests and bytes")
+        before = len(server.requests())
         traffic = Traffic()
         yield traffic
         traffic.log = [
-            request
-            for request in self._server.requests(since=before)
-            if request.bucket == self.bucket
+            request for request in server.requests(since=before) if request.bucket == self.bucket
         ]
+
+    @contextlib.contextmanager
+    def failing(self, *operations: str, status: int = 403) -> Iterator[None]:
+        """Have the store refuse some S3 operations while the block runs.
+
+        Parameters
+        ----------
+        *operations : str
+            Their names in the S3 API, such as ``"PutObject"``.
+        status : int, default: 403
+            The HTTP status of the answers: 403 for a lack of permission, 503 for a store that is
+            overloaded. With 200 the error is in the body only, as S3 does it for
+            ``"CompleteMultipartUpload"``.
+
+        Raises
+        ------
+        SandboxError
+            If the bucket is the reader's own, whose server we cannot tell to fail.
+        """
+        server = self._local_server("can be told to fail")
+        server.fail(dict.fromkeys(operations, status))
+        try:
+            yield
+        finally:
+            server.fail({})
+
+    def _local_server(self, ability: str) -> Server:
+        if not self._server:
+            raise SandboxError(
+                f"expected the local sandbox, whose server {ability}, but {OWN_BUCKET} selects"
+                f" your own bucket {self.bucket!r}. Unset it to run this."
+            )
+        return self._server
 
     def stop(self) -> None:
         """Unmount, remove the objects and the folder; it may be called twice."""

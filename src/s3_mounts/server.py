@@ -139,6 +139,19 @@ class Server:
             " still under way. Close what reads from the mount, then count."
         )
 
+    def fail(self, faults: dict[str, int]) -> None:
+        """Have some S3 operations fail from now on, and no others.
+
+        Parameters
+        ----------
+        faults : dict of str to int
+            From the name of an operation to the HTTP status of its answer. Empty: all work again.
+        """
+        request = urllib.request.Request(
+            f"{self.url}/_s3_mounts/faults", data=json.dumps(faults).encode(), method="PUT"
+        )
+        urllib.request.urlopen(request).close()
+
 
 _shared: Server | None = None
 

@@ -49,7 +49,7 @@ sandbox = start_sandbox(
 sandbox.shell("mkdir my_bucket")
 sandbox.shell(f"s3fs {sandbox.source} my_bucket")
 
-# %%
+# %% C14
 # That was silent, and silence proves nothing: ``s3fs`` says nothing and exits with status 0 in
 # many cases in which **nothing** is mounted.
 # So look whether a file system of type ``fuse.s3fs`` is there.

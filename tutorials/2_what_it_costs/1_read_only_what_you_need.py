@@ -24,36 +24,30 @@ Ask a large file three small questions, and see what crosses the network for eac
 # reading one year alone.
 
 # sphinx_gallery_thumbnail_number = 2
-import boto3
 import iris
 import iris.analysis
 import matplotlib.pyplot as plt
 import numpy as np
 
-from s3_mounts import mount, sample_path, sparse_read_options, start_sandbox
+from s3_mounts import (
+    fine_temperature,
+    mount,
+    sparse_read_options,
+    start_sandbox,
+)
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
 iris.FUTURE.save_split_attrs = True
 
 sandbox = start_sandbox("climate-data")
-coarse = iris.load_cube(sample_path("A1B_north_america.nc"))
-
-grid_points = {"latitude": 444, "longitude": 588}
-fine_grid = []
-for name, count in grid_points.items():
-    coarse.coord(name).bounds = None
-    points = coarse.coord(name).points
-    fine_grid.append((name, np.linspace(points[0], points[-1], count)))
-fine = coarse.interpolate(fine_grid, iris.analysis.Linear())
-fine.data = fine.data.astype("float32")
+fine = fine_temperature()
 
 local = sandbox.directory / "temperature.nc"
-iris.save(fine, local, chunksizes=(1, *grid_points.values()))
+iris.save(fine, local, chunksizes=(1, 444, 588))
 file_size = local.stat().st_size
 field_size = fine[0].data.nbytes
-s3 = boto3.client("s3")
-s3.upload_file(str(local), sandbox.bucket, f"{sandbox.prefix}temperature.nc")
+sandbox.add_file(local)
 print(fine.summary(shorten=True))
 print(f"The file has {file_size / 1e6:.0f} MB.")
 print(f"One field of it has {field_size / 1e6:.2f} MB.")
