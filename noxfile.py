@@ -56,9 +56,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the helper against plain s3fs, and write benchmarks/results.json."""
+    """Measure the helper against plain s3fs, and what each lesson takes."""
     install(session, "tests")
     session.run("python", "benchmarks/mount_overhead.py")
+    session.run("python", "benchmarks/lessons.py")
 
 
 @nox.session

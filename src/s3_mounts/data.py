@@ -89,6 +89,7 @@ def fine_temperature(years: int = 240, latitude: int = 444, longitude: int = 588
         coarse.coord(name).bounds = None
         first, *_, last = coarse.coord(name).points
         grid.append((name, np.linspace(first, last, count)))
+    coarse.remove_coord("forecast_period")  # Without bounds: it warns of each mean over time.
     fine = coarse.interpolate(grid, Linear())
     fine.data = fine.data.astype("float32")
     return fine

@@ -57,16 +57,17 @@ sandbox.shell(f"s3fs {sandbox.source} my_bucket")
 
 sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 
-# %%
+# %% C01
 # Look around
 # -----------
 #
 # Objects look like files.
-# The ``/`` in the key ``GloSea4/ensemble_001.pp`` looks like a directory.
+# The ``/`` in the key ``GloSea4/ensemble_001.pp`` looks like a directory, though the bucket has no
+# object of that name.
 
 sandbox.shell("ls my_bucket my_bucket/GloSea4")
 
-# %%
+# %% C19, C25, C27
 # Load a cube
 # -----------
 #
@@ -101,7 +102,7 @@ plt.gca().coastlines(resolution="110m")
 plt.title("Air temperature in 2098/99, scenario A1B minus scenario E1")
 plt.show()
 
-# %%
+# %% C20
 # Unmount
 # -------
 #

@@ -10,7 +10,7 @@ Save netCDF and PP through the mount, find the objects again, and see what each 
 * **Time**: seven minutes to read.
 """
 
-# %%
+# %% C39
 # Start with a mounted bucket
 # ---------------------------
 #
@@ -42,7 +42,7 @@ mounted = mount(sandbox.source, mount_point)
 cube = iris.load_cube(sample_path("A1B_north_america.nc"))[:80]
 print(cube.summary(shorten=True))
 
-# %%
+# %% C25
 # Save it
 # -------
 #
@@ -79,7 +79,7 @@ for name in ("temperature.nc", "temperature.pp"):
     same = bool((again.data == cube.data).all())
     print(name, "holds the same data:", same)
 
-# %%
+# %% C31
 # When is it really there?
 # ------------------------
 #
@@ -139,7 +139,7 @@ measure("netCDF", save_directly(cube), "direct.nc")
 measure("PP, saved locally, copied", save_locally_and_copy, "copied.pp")
 measure("netCDF, saved locally, copied", save_locally_and_copy, "copied.nc")
 
-# %%
+# %% C15
 # A PP save straight onto the mount uploads the growing file three times for every field.
 # Twice the fields cost four times the upload.
 
@@ -155,7 +155,7 @@ axes.set_xlabel("bytes uploaded ÷ size of the object")
 axes.set_title("What each way of saving uploads")
 plt.show()
 
-# %%
+# %% C36
 # The way that we recommend
 # -------------------------
 #
@@ -188,4 +188,6 @@ sandbox.stop()
 #   How often netCDF does so depends on the version of ``s3fs``.
 # * Saving locally and copying uploads it once.
 #
-# **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
+# A save can also fail: :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py` shows how, and what to do.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_1_first_steps_3_every_format_that_iris_knows.py`.

@@ -1,0 +1,96 @@
+"""Measure what each lesson takes when it is run as a script: time, memory and temporary disk space.
+
+Counted are all processes of a lesson together: Python, the S3 server, the ``s3fs`` programs.
+Writes ``benchmarks/lessons.json``. The limits that a lesson keeps to are ``LIMITS``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from s3_mounts.mount_table import mount_points
+from s3_mounts.program import find_s3fs, s3fs_version
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).with_suffix(".json")
+LIMITS = {"seconds": 40, "MB of memory": 3000, "MB of disk": 4000}
+PAUSE = 0.2
+
+
+def memory(folder: str) -> int:
+    """Add up the memory of all processes whose temporary files go to a folder, in bytes."""
+    total = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == folder:
+                total += process.memory_full_info().pss
+    return total
+
+
+def disk(folder: str) -> int:
+    """Add up the size of the files below a folder, but not of those in a mounted bucket."""
+    mounted = {str(path) for path in mount_points()}
+    total = 0
+    for directory, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if f"{directory}/{name}" not in mounted]
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(f"{directory}/{name}").st_blocks * 512
+    return total
+
+
+def measure(lesson: Path) -> dict[str, float]:
+    """Run a lesson, and find the most that it took at any time."""
+    most = dict.fromkeys(("MB of memory", "MB of disk"), 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"TMPDIR": folder, "MPLBACKEND": "agg"}
+        started = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, lesson], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+        ) as process:
+            while process.poll() is None:
+                for what, found in (("memory", memory(folder)), ("disk", disk(folder))):
+                    most[f"MB of {what}"] = max(most[f"MB of {what}"], found / 1e6)
+                time.sleep(PAUSE)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            raise SystemExit(f"{lesson} ended with exit status {process.returncode}.")
+    return {"seconds": round(seconds, 1)} | {what: round(most[what]) for what in most}
+
+
+def main() -> None:
+    """Measure all lessons, or those that are named, print a table and store it."""
+    lessons = [Path(name).resolve() for name in sys.argv[1:]]
+    results = json.loads(RESULTS.read_text())["lessons"] if lessons and RESULTS.exists() else {}
+    print(f"{'lesson':<58}{'s':>7}{'MB memory':>11}{'MB disk':>9}")
+    for lesson in lessons or sorted(ROOT.glob("tutorials/*/*.py")):
+        name = str(lesson.relative_to(ROOT / "tutorials"))
+        results[name] = found = measure(lesson)
+        seconds, in_memory, on_disk = found.values()
+        print(f"{name:<58}{seconds:>7.1f}{in_memory:>11.0f}{on_disk:>9.0f}", flush=True)
+    together = sum(found["seconds"] for found in results.values())
+    print(f"{'all':<58}{together:>7.1f}")
+    table = {
+        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
+        "processors": os.cpu_count(),
+        "seconds": round(together, 1),
+        "lessons": results,
+    }
+    RESULTS.write_text(json.dumps(table, indent=2) + "\n")
+    for name, found in results.items():
+        for what, limit in LIMITS.items():
+            if found[what] > limit:
+                raise SystemExit(f"{name} took {found[what]} {what}, expected {limit} at most.")
+
+
+if __name__ == "__main__":
+    main()
