@@ -38,6 +38,7 @@ extensions = [
     "lessons",
     "expected",
     "verified",
+    "verification_page",
 ]
 nitpicky = True
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from docutils import nodes
+from lessons import CELL
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sphinx.application import Sphinx
@@ -68,7 +69,7 @@ def cells(doctree: nodes.document) -> Iterator[tuple[int, str]]:
     kinds = nodes.comment | nodes.literal_block | nodes.raw
     for node in doctree.findall(lambda node: isinstance(node, kinds)):
         text = node.astext()
-        generated = re.match(r"GENERATED FROM PYTHON SOURCE LINES (\d+)", text)
+        generated = CELL.match(text)
         if generated:
             line = int(generated[1]) + 1
         elif text.startswith("picture of ") or "sphx-glr-script-out" in node["classes"]:

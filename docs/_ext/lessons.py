@@ -11,6 +11,7 @@ sphinx-gallery runs a lesson again when its script has changed. This extension a
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from contextlib import ExitStack
@@ -27,6 +28,9 @@ from proof import record
 from proof.project import GALLERY
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
+
+CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
+"""What sphinx-gallery writes before each cell of a lesson."""
 
 logger = logging.getLogger(__name__)
 _server = ExitStack()

@@ -4,22 +4,18 @@ What was run is in the record of the last run of the blocks, see `proof.record`;
 by this build. Blocks are counted as they are rendered, so that included, generated and templated
 ones count too.
 
-Without a record the blocks of the pages are shown as not run, and the page "How this site is
-verified" says so.
+Without a record the blocks of the pages are shown as not run. What was found is told by the page
+that `verification_page` fills.
 """
 
 from __future__ import annotations
 
-import datetime
 import functools
-import json
-import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from lessons import CELL
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -31,13 +27,9 @@ from proof.project import GALLERY, ROOT
 
 PAGE = "verification"
 LESSON = "lesson cells"
-COLUMNS = (LESSON, *dict.fromkeys(KINDS.values()), CONFIGURATION)
-MUTATION = ROOT / "benchmarks" / "mutation.json"
 
 Entry = dict[str, Any]
 """What a record knows of a block."""
-
-_CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +70,7 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
     unused: dict[str, list[Entry]] = {}
     for node in list(doctree.findall(_is_authored)):
         document = source_of(node, env.docname)
-        cell = _CELL.match(_previous(node).astext())
+        cell = CELL.match(_previous(node).astext())
         if document == f"{env.docname}.py" and cell:
             reason = app.config.lessons_problem or ""
             entry = {"kind": LESSON, "reason": reason, "line": int(cell[1]) + 1}
@@ -134,11 +126,12 @@ def _take(known: list[Entry], node: nodes.Element) -> Entry | None:
         same_language = entry["language"] == node.get("language", "pycon")
         if same_language and entry["source"].expandtabs().strip() == node.astext().strip():
             known.remove(entry)
-            return entry | {"kind": _kind(entry)}
+            return entry | {"kind": kind(entry)}
     return None
 
 
-def _kind(entry: Entry) -> str:
+def kind(entry: Entry) -> str:
+    """Name the column of the table in which a block is counted."""
     return KINDS.get(entry["language"].lower(), CONFIGURATION)
 
 
@@ -237,188 +230,17 @@ def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
     for document, entries in env.verified_documents.items():
         for entry in entries:
             if (document, entry["line"]) not in seen:
-                pages.setdefault(document, []).append(entry | {"kind": _kind(entry)})
+                pages.setdefault(document, []).append(entry | {"kind": kind(entry)})
     return pages
-
-
-def summary(pages: dict[str, list[Entry]]) -> str:
-    """Say in one line what the tests say in their last lines.
-
-    Parameters
-    ----------
-    pages : dict
-        See `entries_by_page`.
-
-    Returns
-    -------
-    str
-        Such as ``"70 blocks: 66 run, 4 with a reason"``.
-    """
-    entries = [entry for page in pages.values() for entry in page]
-    return record.summary(len(entries), sum(bool(entry["reason"]) for entry in entries))
-
-
-def write_json(app: Sphinx, error: Exception | None) -> None:
-    """Write all that the page tells as ``verification.json`` beside it."""
-    if error or app.builder.format != "html":
-        return
-    pages = entries_by_page(app.env)
-    whole = {
-        "summary": summary(pages),
-        "dates": app.env.verified_dates,
-        "versions": record.versions(),
-        "pages": pages,
-    }
-    path = Path(app.outdir, f"{PAGE}.json")
-    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
-
-
-# -- The page --------------------------------------------------------------------------------------
-
-
-class Placeholder(nodes.General, nodes.Element):
-    """Where the page shows what can be counted only when all pages have been read."""
-
-
-class Verified(Directive):
-    """``.. verified:: WHAT``: the totals, the table, the reasons, the versions or the mutations."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """Keep the place."""
-        return [Placeholder(what=self.arguments[0])]
-
-
-def fill_page(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put what was counted in its places."""
-    for place in list(doctree.findall(Placeholder)):
-        place.replace_self(_WRITERS[place["what"]](app))
-
-
-def _totals(app: Sphinx) -> list[nodes.Node]:
-    env = app.env
-    pages = entries_by_page(env)
-    paragraphs = [nodes.paragraph("", "", nodes.strong("", f"{summary(pages)}."))]
-    if env.verified_dates:
-        first, *_, last = map(_date, env.verified_dates * 2)
-        when = first if first == last else f"between {first} and {last}"
-        paragraphs.append(nodes.paragraph("", f"The blocks of the pages were run {when}."))
-    else:
-        note = nodes.paragraph("", "The blocks of the pages were not run before this build.")
-        paragraphs = [nodes.warning("", note), *paragraphs]
-    if app.config.lessons_problem:
-        note = nodes.paragraph("", f"Lessons were not run. {app.config.lessons_problem}")
-        paragraphs = [nodes.warning("", note), *paragraphs]
-    return paragraphs
-
-
-def _date(iso: str) -> str:
-    return f"{datetime.date.fromisoformat(iso):on %-d %B %Y}"
-
-
-def _table_of_pages(app: Sphinx) -> list[nodes.Node]:
-    pages = entries_by_page(app.env)
-    rows = [
-        [_link(app, name), *_counts(entries)]
-        for name, entries in sorted(pages.items(), key=lambda item: _place(app, item[0]))
-    ]
-    whole = [entry for entries in pages.values() for entry in entries]
-    head = ["Page", *(f"{kind[0].upper()}{kind[1:]}" for kind in COLUMNS), "With a reason"]
-    return [_table(head, [*rows, ["All", *_counts(whole)]])]
-
-
-def _counts(entries: list[Entry]) -> list[str]:
-    run = Counter(entry["kind"] for entry in entries if not entry["reason"])
-    with_reason = sum(bool(entry["reason"]) for entry in entries)
-    return [str(number or "") for number in (*(run[kind] for kind in COLUMNS), with_reason)]
-
-
-def _reasons(app: Sphinx) -> list[nodes.Node]:
-    listed = nodes.bullet_list()
-    for name, entries in entries_by_page(app.env).items():
-        for entry in entries:
-            if entry["reason"] and entry["kind"] != LESSON:
-                first = entry["source"].splitlines()[0]
-                text = nodes.paragraph("", "", nodes.literal("", first), nodes.Text(" in "))
-                text += [_link(app, name), nodes.Text(f": {entry['reason']}.")]
-                if entry["check"]:
-                    text += [nodes.Text(" Checked by "), nodes.literal("", entry["check"])]
-                    text += nodes.Text(".")
-                listed += nodes.list_item("", text)
-    return [listed] if listed.children else [nodes.paragraph("", "There is none.")]
-
-
-def _versions(app: Sphinx) -> list[nodes.Node]:
-    found = record.versions().items()
-    return [_table(["Program or package", "Version"], [list(one) for one in found])]
-
-
-def _mutations(app: Sphinx) -> list[nodes.Node]:
-    trial = json.loads(MUTATION.read_text())
-    missed = nodes.bullet_list()
-    for change in trial["missed"]:
-        text = nodes.paragraph("", f"{change['place']}: ")
-        text += [nodes.literal("", change["before"]), nodes.Text(" changed to ")]
-        text += nodes.literal("", change["after"])
-        missed += nodes.list_item("", text)
-    share = trial["noticed"] / trial["blocks"]
-    said = nodes.paragraph(
-        "",
-        f"{trial['noticed']} of {trial['blocks']} changes were noticed, {share:.0%}, in the trial"
-        f" {_date(trial['date'])} with the seed {trial['seed']}. These were not:",
-    )
-    return [said, missed]
-
-
-_WRITERS = {
-    "totals": _totals,
-    "pages": _table_of_pages,
-    "reasons": _reasons,
-    "versions": _versions,
-    "mutations": _mutations,
-}
-
-
-def _place(app: Sphinx, name: str) -> tuple[bool, str]:
-    return name not in app.env.titles, _title(app, name)
-
-
-def _title(app: Sphinx, name: str) -> str:
-    return app.env.titles[name].astext() if name in app.env.titles else name
-
-
-def _link(app: Sphinx, name: str) -> nodes.Node:
-    if name not in app.env.titles:
-        return nodes.literal("", name)
-    address = app.builder.get_relative_uri(PAGE, name)
-    return nodes.reference("", _title(app, name), refuri=address, internal=True)
-
-
-def _table(head: list[str], rows: list[list[str | nodes.Node]]) -> nodes.table:
-    group = nodes.tgroup(cols=len(head))
-    group += [nodes.colspec(colwidth=1) for _ in head]
-    group += nodes.thead("", _row(head))
-    group += nodes.tbody("", *map(_row, rows))
-    return nodes.table("", group)
-
-
-def _row(cells: list[str | nodes.Node]) -> nodes.row:
-    content = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in content))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
     app.add_config_value("verified_record", "build/blocks.json", "", types=(str,))
-    app.add_directive("verified", Verified)
-    app.add_node(Placeholder)
     app.connect("builder-inited", load_record)
     app.connect("env-get-outdated", outdated_pages)
     app.connect("env-purge-doc", forget_page)
     app.connect("env-merge-info", merge_pages)
     app.connect("doctree-read", mark_blocks)
     app.connect("env-check-consistency", audit)
-    app.connect("doctree-resolved", fill_page)
-    app.connect("build-finished", write_json)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}

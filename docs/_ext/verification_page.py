@@ -1,0 +1,193 @@
+"""Tell what was verified: the places of the page "How this site is verified", and its JSON file."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import Counter
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+from verified import LESSON, PAGE, Entry, entries_by_page
+
+from proof import record
+from proof.documents import CONFIGURATION, KINDS
+from proof.project import ROOT
+
+COLUMNS = (LESSON, *dict.fromkeys(KINDS.values()), CONFIGURATION)
+MUTATION = ROOT / "benchmarks" / "mutation.json"
+
+
+def summary(pages: dict[str, list[Entry]]) -> str:
+    """Say in one line what the tests say in their last lines.
+
+    Parameters
+    ----------
+    pages : dict
+        See `entries_by_page`.
+
+    Returns
+    -------
+    str
+        Such as ``"70 blocks: 66 run, 4 with a reason"``.
+    """
+    entries = [entry for page in pages.values() for entry in page]
+    return record.summary(len(entries), sum(bool(entry["reason"]) for entry in entries))
+
+
+def write_json(app: Sphinx, error: Exception | None) -> None:
+    """Write all that the page tells as ``verification.json`` beside it."""
+    if error or app.builder.format != "html":
+        return
+    pages = entries_by_page(app.env)
+    whole = {
+        "summary": summary(pages),
+        "dates": app.env.verified_dates,
+        "versions": record.versions(),
+        "pages": pages,
+    }
+    path = Path(app.outdir, f"{PAGE}.json")
+    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+
+class Placeholder(nodes.General, nodes.Element):
+    """Where the page shows what can be counted only when all pages have been read."""
+
+
+class Verified(Directive):
+    """``.. verified:: WHAT``: the totals, the table, the reasons, the versions or the mutations."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Keep the place."""
+        return [Placeholder(what=self.arguments[0])]
+
+
+def fill_page(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put what was counted in its places."""
+    for place in list(doctree.findall(Placeholder)):
+        place.replace_self(_WRITERS[place["what"]](app))
+
+
+def _totals(app: Sphinx) -> list[nodes.Node]:
+    env = app.env
+    pages = entries_by_page(env)
+    paragraphs = [nodes.paragraph("", "", nodes.strong("", f"{summary(pages)}."))]
+    if env.verified_dates:
+        first, *_, last = map(_date, env.verified_dates * 2)
+        when = first if first == last else f"between {first} and {last}"
+        paragraphs.append(nodes.paragraph("", f"The blocks of the pages were run {when}."))
+    else:
+        note = nodes.paragraph("", "The blocks of the pages were not run before this build.")
+        paragraphs = [nodes.warning("", note), *paragraphs]
+    if app.config.lessons_problem:
+        note = nodes.paragraph("", f"Lessons were not run. {app.config.lessons_problem}")
+        paragraphs = [nodes.warning("", note), *paragraphs]
+    return paragraphs
+
+
+def _date(iso: str) -> str:
+    return f"{datetime.date.fromisoformat(iso):on %-d %B %Y}"
+
+
+def _table_of_pages(app: Sphinx) -> list[nodes.Node]:
+    pages = entries_by_page(app.env)
+    rows = [
+        [_link(app, name), *_counts(entries)]
+        for name, entries in sorted(pages.items(), key=lambda item: _place(app, item[0]))
+    ]
+    whole = [entry for entries in pages.values() for entry in entries]
+    head = ["Page", *(f"{kind[0].upper()}{kind[1:]}" for kind in COLUMNS), "With a reason"]
+    return [_table(head, [*rows, ["All", *_counts(whole)]])]
+
+
+def _counts(entries: list[Entry]) -> list[str]:
+    run = Counter(entry["kind"] for entry in entries if not entry["reason"])
+    with_reason = sum(bool(entry["reason"]) for entry in entries)
+    return [str(number or "") for number in (*(run[kind] for kind in COLUMNS), with_reason)]
+
+
+def _reasons(app: Sphinx) -> list[nodes.Node]:
+    listed = nodes.bullet_list()
+    for name, entries in entries_by_page(app.env).items():
+        for entry in entries:
+            if entry["reason"] and entry["kind"] != LESSON:
+                first = entry["source"].splitlines()[0]
+                text = nodes.paragraph("", "", nodes.literal("", first), nodes.Text(" in "))
+                text += [_link(app, name), nodes.Text(f": {entry['reason']}.")]
+                if entry["check"]:
+                    text += [nodes.Text(" Checked by "), nodes.literal("", entry["check"])]
+                    text += nodes.Text(".")
+                listed += nodes.list_item("", text)
+    return [listed] if listed.children else [nodes.paragraph("", "There is none.")]
+
+
+def _versions(app: Sphinx) -> list[nodes.Node]:
+    found = record.versions().items()
+    return [_table(["Program or package", "Version"], [list(one) for one in found])]
+
+
+def _mutations(app: Sphinx) -> list[nodes.Node]:
+    trial = json.loads(MUTATION.read_text())
+    missed = nodes.bullet_list()
+    for change in trial["missed"]:
+        text = nodes.paragraph("", f"{change['place']}: ")
+        text += [nodes.literal("", change["before"]), nodes.Text(" changed to ")]
+        text += nodes.literal("", change["after"])
+        missed += nodes.list_item("", text)
+    share = trial["noticed"] / trial["blocks"]
+    said = nodes.paragraph(
+        "",
+        f"{trial['noticed']} of {trial['blocks']} changes were noticed, {share:.0%}, in the trial"
+        f" {_date(trial['date'])} with the seed {trial['seed']}. These were not:",
+    )
+    return [said, missed]
+
+
+_WRITERS = {
+    "totals": _totals,
+    "pages": _table_of_pages,
+    "reasons": _reasons,
+    "versions": _versions,
+    "mutations": _mutations,
+}
+
+
+def _place(app: Sphinx, name: str) -> tuple[bool, str]:
+    return name not in app.env.titles, _title(app, name)
+
+
+def _title(app: Sphinx, name: str) -> str:
+    return app.env.titles[name].astext() if name in app.env.titles else name
+
+
+def _link(app: Sphinx, name: str) -> nodes.Node:
+    if name not in app.env.titles:
+        return nodes.literal("", name)
+    address = app.builder.get_relative_uri(PAGE, name)
+    return nodes.reference("", _title(app, name), refuri=address, internal=True)
+
+
+def _table(head: list[str], rows: list[list[str | nodes.Node]]) -> nodes.table:
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=1) for _ in head]
+    group += nodes.thead("", _row(head))
+    group += nodes.tbody("", *map(_row, rows))
+    return nodes.table("", group)
+
+
+def _row(cells: list[str | nodes.Node]) -> nodes.row:
+    content = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in content))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to the build."""
+    app.add_directive("verified", Verified)
+    app.add_node(Placeholder)
+    app.connect("doctree-resolved", fill_page)
+    app.connect("build-finished", write_json)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
