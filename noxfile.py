@@ -13,6 +13,9 @@ nox.options.sessions = ["docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 SITE = Path("build", "html")
+WITH_BLOCKS = [
+    path for path in PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"] if path != "tests"
+]
 
 
 def install(session: nox.Session, group: str) -> None:
@@ -25,7 +28,7 @@ def install(session: nox.Session, group: str) -> None:
 def docs(session: nox.Session) -> None:
     """Run all code blocks and lessons, and build the site in build/html."""
     install(session, "docs")
-    session.run("pytest", "--quiet", "--ignore=tests", "--record", "build/blocks.json")
+    session.run("pytest", "--quiet", *WITH_BLOCKS, "--record", "build/blocks.json")
     home = SITE / "index.html"
     home.unlink(missing_ok=True)
     session.run(
