@@ -25,7 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from proof import record
-from proof.project import GALLERY
+from proof.project import GALLERY, LESSONS
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
@@ -70,6 +70,9 @@ def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
         stop_all()
         iris.FUTURE.__dict__.update(iris.Future().__dict__)
         _seconds[script] = time.perf_counter() - _clock[script]
+        name = Path(script).name
+        place = [lesson.name for lesson in LESSONS].index(name) + 1
+        logger.info("Lesson %2d of %d: %5.1f s  %s", place, len(LESSONS), _seconds[script], name)
 
 
 def stop_server(app: Sphinx, error: Exception | None) -> None:
@@ -78,8 +81,6 @@ def stop_server(app: Sphinx, error: Exception | None) -> None:
     _server.close()
     whole = time.perf_counter() - _clock["start"]
     lessons = sum(_seconds.values())
-    for script, seconds in _seconds.items():
-        logger.info("%6.1f s  %s", seconds, Path(script).stem)
     logger.info("%6.1f s  all lessons that were run", lessons)
     logger.info("%6.1f s  pages and everything else", whole - lessons)
 
