@@ -1,5 +1,6 @@
 """Each lesson runs alone, as a script, and leaves nothing behind."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -33,6 +34,19 @@ def assert_nothing_is_left(tmp_path: Path):
             continue
     assert not running
     assert [path.name for path in tmp_path.rglob("*") if path.name.startswith("s3-mounts")] == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_lesson_has_the_form_of_a_lesson(lesson):
+    text = lesson.read_text()
+    promises = re.findall(r"^\* \*\*(.*?)\*\*", ast.get_docstring(ast.parse(text)), re.MULTILINE)
+    assert promises == ["You will learn", "You need", "Time"]
+    end = text.rpartition("# %%")[2]
+    assert "# What you have seen\n# -" in end
+    assert "# **Read next:** :" in end
+    claims = [mark for mark in re.findall(r"(?m)^# %%(.*)$", text) if mark]
+    assert all(re.fullmatch(r" C\d\d(, C\d\d)*", claim) for claim in claims), claims
+    assert claims
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)

@@ -114,7 +114,10 @@ def test_every_lesson_was_executed(site, lesson):
     text = page(site, lesson)
     assert "was not executed in this build" not in text
     assert "Traceback" not in text
-    assert text.count("sphx-glr-script-out") >= 5
+    outputs = re.findall(r"(?s)sphx-glr-script-out.*?<pre>(.*?)</pre>", text)
+    assert len(outputs) >= 5
+    assert max(output.count("\n") for output in outputs) <= 24, "a wall of text"
+    assert not [output for output in outputs if "Warning" in output]
     assert re.search(r"\d+ seconds to run, as measured in this build", text)
     assert len(
         re.findall(r'<img src="[^"]*sphx_glr_[^"]*_\d\d\d\.png"[^>]*alt="\w', text)
