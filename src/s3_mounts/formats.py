@@ -134,12 +134,11 @@ def write_grib1(path: str | os.PathLike[str], source: str | os.PathLike[str]) ->
     ------
     ValueError
         If there is no GRIB message in the source.
-    eccodes.CodesInternalError
-        If edition 1 has no number for what the source holds.
 
     Notes
     -----
-    ecCodes turns a message into edition 1 when its key ``edition`` is set.
+    ecCodes turns a message into edition 1 when its key ``edition`` is set. For a quantity that
+    edition 1 has no number for it raises an error of its own.
     """
     import eccodes
 
