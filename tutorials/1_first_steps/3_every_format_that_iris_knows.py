@@ -80,9 +80,11 @@ formats.write_little_endian_pp(disk / "little.pp", cube)
 formats.write_nimrod(disk / "field.nimrod", cube)
 formats.write_fieldsfile(disk / "new.ff", cube)
 formats.write_fieldsfile(disk / "old.ff", cube, "pre v3.1")
-formats.write_fieldsfile(disk / "anc.ff", cube, "ancillary")
+formats.write_fieldsfile(disk / "ancillary.ff", cube, "ancillary")
 formats.write_fieldsfile(disk / "new32.ff", cube, word_bytes=4)
-formats.write_fieldsfile(disk / "anc32.ff", cube, "ancillary", word_bytes=4)
+formats.write_fieldsfile(
+    disk / "ancillary32.ff", cube, "ancillary", word_bytes=4
+)
 
 percent = cube - cube.data.min()
 percent = percent * (100 / percent.data.max())
@@ -148,9 +150,9 @@ FILES = {
     "little.pp": "PP, little-endian",
     "new.ff": "fieldsfile",
     "old.ff": "fieldsfile, old",
-    "anc.ff": "fieldsfile, ancillary",
+    "ancillary.ff": "fieldsfile, ancillary",
     "new32.ff": "fieldsfile, 32 bit",
-    "anc32.ff": "ancillary, 32 bit",
+    "ancillary32.ff": "ancillary, 32 bit",
     "polar.grib1": "GRIB 1",
     "field.grib2": "GRIB 2",
     "field.nimrod": "NIMROD",
