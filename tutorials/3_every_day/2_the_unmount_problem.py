@@ -28,6 +28,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
+import dask
 import h5py
 import iris
 import matplotlib.pyplot as plt
@@ -218,12 +219,12 @@ examine("os.scandir, not finished", lambda: os.scandir(mount_point), "close()")
 # :func:`s3_mounts.unmount` calls it for you.
 #
 # Interactive sessions keep things too: the last result as ``_``, and the last error.
-# A notebook keeps every result that it has displayed, in ``Out``.
-# This displays a dataset, and then something else.
+# A notebook keeps every result that it has displayed, until you restart it.
+# This displays a dataset as Python's prompt does, and then something else.
 
 
 def show(value):
-    """Display a result as Python's prompt does, but silently."""
+    """Display a result without printing it."""
     with contextlib.redirect_stdout(io.StringIO()):
         sys.__displayhook__(value)
 
@@ -269,8 +270,9 @@ examine("output of another process", writing_child, "kill")
 # Last, work in the background: another thread, and a worker process of Dask.
 # Each stops in the middle of reading, until it is told to go on.
 
-cluster = LocalCluster(n_workers=0, dashboard_address=None)
-client = Client(cluster)
+with dask.config.set(temporary_directory=str(sandbox.directory)):
+    cluster = LocalCluster(n_workers=0, dashboard_address=None)
+    client = Client(cluster)
 worker = subprocess.Popen(
     [
         *(sys.executable, "-m", "dask", "worker", cluster.scheduler_address),
@@ -430,6 +432,7 @@ for mounted in forgotten:
 # %% C41
 # ``rm`` refuses to remove the mount point itself, but by then it has emptied the bucket.
 # With ``--one-file-system`` it stays out of mounts.
+# In Python, a block ``with mount(...)`` does not forget to unmount.
 #
 # The last resort: a lazy unmount
 # -------------------------------
@@ -498,7 +501,7 @@ plt.show()
 # ``findmnt`` and ``umount`` know nothing of it any more, so nobody tells you when that is done.
 #
 # Where the holder only reads, that does no harm.
-# Where it writes, wait until its ``s3fs`` has ended, and then ask the store.
+# Where it writes, wait until the ``s3fs`` process has ended, and then ask the store.
 
 sandbox.stop()
 
