@@ -101,7 +101,7 @@ for command in (
 # %%
 # ``fuser -vm my_bucket`` shows commands as well as numbers.
 # For a directory that is no mount point it names everybody who uses the disk below it.
-# So make sure with ``findmnt my_bucket`` that it is one.
+# So make sure first that it is one, with ``findmnt --mountpoint my_bucket``.
 #
 # Let go, and unmount
 # -------------------
