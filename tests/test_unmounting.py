@@ -1,0 +1,122 @@
+"""What the lesson about unmounting says, and does not itself show."""
+
+import os
+import stat
+import subprocess
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbclient import NotebookClient
+
+from s3_mounts import mount_table, sample_path
+from s3_mounts.mounting import endpoint_options
+from s3_mounts.program import FUSE_DEVICE, fusermount
+
+
+def user():
+    """Arguments for subprocess: an ordinary user, where this machine lets one mount."""
+    everybody = stat.S_IROTH | stat.S_IWOTH
+    if os.geteuid() == 0 and FUSE_DEVICE.stat().st_mode & everybody == everybody:
+        return {"user": 65534, "group": 65534, "extra_groups": []}
+    return {}
+
+
+@pytest.fixture
+def users_mount_point():
+    """An empty directory of that user."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o777)
+        mount_point = folder / "my_bucket"
+        subprocess.run(["mkdir", mount_point], check=True, **user())
+        yield mount_point
+        mount_table.abandon(mount_point)
+
+
+def mount_as_user(sandbox, mount_point):
+    """Mount with the command, and find the process that serves the mount."""
+    options = [word for o in endpoint_options(sandbox.endpoint) for word in ("-o", o)]
+    subprocess.run(
+        ["s3fs", sandbox.source, mount_point, *options],
+        env=os.environ | {"HOME": str(mount_point.parent)},
+        check=True,
+        **user(),
+    )
+    deadline = time.monotonic() + 20
+    while not (mount_table.file_system_type(mount_point) and mount_table.servers(mount_point)):
+        assert time.monotonic() < deadline, "it is not mounted"
+        time.sleep(0.01)
+    return mount_table.servers(mount_point)
+
+
+@pytest.mark.parametrize("name", ["umount", "fusermount"])
+def test_an_ordinary_user_unmounts(sandbox, users_mount_point, name):
+    at_once, lazily = {
+        "umount": (["umount"], ["umount", "-l"]),
+        "fusermount": ([fusermount(), "-u"], [fusermount(), "-uz"]),
+    }[name]
+
+    def try_to_unmount(command):
+        return subprocess.run(
+            [*command, users_mount_point], capture_output=True, text=True, **user()
+        )
+
+    mount_as_user(sandbox, users_mount_point)
+    assert try_to_unmount(at_once).returncode == 0
+
+    serving = mount_as_user(sandbox, users_mount_point)
+    holder = subprocess.Popen(
+        ["sh", "-c", 'cd "$0"; echo; exec sleep 60', users_mount_point],
+        stdout=subprocess.PIPE,
+        **user(),
+    )
+    holder.stdout.readline()
+    refused = try_to_unmount(at_once)
+    assert refused.returncode
+    assert "busy" in refused.stderr
+    assert try_to_unmount(lazily).returncode == 0
+    assert not mount_table.file_system_type(users_mount_point)
+    assert serving[0].is_running()
+    holder.kill()
+    holder.communicate()
+    _, running = psutil.wait_procs(serving, timeout=10)
+    assert not running
+
+
+def test_a_notebook_holds_what_it_has_displayed_and_the_last_error(sandbox, mount_point):
+    sandbox.add_file(sample_path("rotated_pole.nc"))
+    cells = [
+        f"""
+        import gc, netCDF4, subprocess, s3_mounts
+        path = s3_mounts.mount({sandbox.source!r}, {str(mount_point)!r}).path
+        def unmounts():
+            gc.collect()
+            done = subprocess.run(["umount", path], capture_output=True).returncode == 0
+            if done:
+                s3_mounts.mount({sandbox.source!r}, path)
+            return done
+        def fails():
+            dataset = netCDF4.Dataset(path / "rotated_pole.nc")
+            dataset["no such variable"]
+        """,
+        'netCDF4.Dataset(path / "rotated_pole.nc")',
+        *"123",
+        "print(unmounts())",
+        "%reset -f out",
+        "print(unmounts())",
+        "fails()",
+        "print(unmounts())",
+        "1 / 0",
+        "print(unmounts())",
+        "s3_mounts.unmount(path)",
+    ]
+    code = [nbformat.v4.new_code_cell(textwrap.dedent(cell).strip()) for cell in cells]
+    notebook = nbformat.v4.new_notebook(cells=code)
+    NotebookClient(notebook, timeout=60, allow_errors=True).execute()
+    said = [cell.outputs[0].text for cell in notebook.cells if cell.source == "print(unmounts())"]
+    assert said == ["False\n", "True\n", "False\n", "True\n"]
