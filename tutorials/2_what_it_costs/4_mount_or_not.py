@@ -341,9 +341,9 @@ print(f"A file object reads {block:.0f} MiB at a time by default.")
 # %%
 # The defaults of the mount and of the file object suit programs that read a file from its
 # beginning to its end.
-# With questions like these they move the file many times over.
+# With questions like these they move many times its size.
 # With options for the purpose both move little more than the file for all four questions, and a
-# small part of it for the first two.
+# small part of it for each of the first two.
 #
 # Copying costs the whole file for the first question, and nothing after that.
 #
@@ -458,10 +458,13 @@ for reason, number in reasons.items():
 #      - mount, with options for sparse reads
 #    * - read parts of netCDF-4 files where you cannot mount
 #      - file object, with small blocks
+#    * - read any other format where you cannot mount
+#      - copy first
 #    * - look into public netCDF files
 #      - byte ranges
 #    * - save
-#      - save to the local disk, then copy
+#      - save to the local disk, then copy, as in
+#        :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`
 #
 # The mount is the most general way, and not always the cheapest.
 
@@ -477,6 +480,6 @@ sandbox.stop()
 # * The defaults of both move far more than a few questions need, and options mend that.
 # * Copying moves the file once, and every later question is free.
 # * Byte ranges need a public object, and a presigned URL is no way around that.
-# * Only a mount and a copy take every format, save, and serve other programs.
+# * Only a mount and a copy take every format that was tried, save, and serve other programs.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
