@@ -12,7 +12,7 @@ from s3_mounts.errors import (
     UnmountError,
 )
 from s3_mounts.mounting import Mount, mount, unmount
-from s3_mounts.options import sparse_read_options, threads_option
+from s3_mounts.options import sparse_read_options, threads_option, whole_file_options
 from s3_mounts.sandbox import Sandbox, start_sandbox
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Request, Traffic
@@ -38,4 +38,5 @@ __all__ = [
     "start_sandbox",
     "threads_option",
     "unmount",
+    "whole_file_options",
 ]

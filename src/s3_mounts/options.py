@@ -15,7 +15,7 @@ def threads_option(count: int) -> str:
     Parameters
     ----------
     count : int
-        The number of threads. From s3fs 1.96 on at least 2: a single one can wait for itself.
+        The number of threads: at least 1, and from s3fs 1.96 on at least 2.
 
     Returns
     -------
@@ -25,11 +25,26 @@ def threads_option(count: int) -> str:
 
     Raises
     ------
+    ValueError
+        If there are too few. A single thread of s3fs 1.96 and 1.97 can wait for itself, and then
+        whoever reads from the mount hangs for ever.
     SetupError
         If there is no ``s3fs`` program to choose for.
     """
-    renamed = s3fs_version(find_s3fs()) >= _RENAMED_IN
-    return f"{'max_thread_count' if renamed else 'parallel_count'}={count}"
+    name, least = _threads()
+    if count < least:
+        raise ValueError(
+            f"expected at least {least} for {name} of the s3fs that is installed, found {count}."
+            f" Ask for {least} or more."
+        )
+    return f"{name}={count}"
+
+
+def _threads() -> tuple[str, int]:
+    """Name the option for threads, and the least number of them that works."""
+    if s3fs_version(find_s3fs()) < _RENAMED_IN:
+        return "parallel_count", 1
+    return "max_thread_count", 2
 
 
 def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
@@ -60,10 +75,26 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     -----
     The number of threads is 1, but 2 from 1.96 on, see `threads_option`.
     """
-    threads = 1 if s3fs_version(find_s3fs()) < _RENAMED_IN else 2
-    return [
-        "multipart_size=5",
-        threads_option(threads),
-        f"use_cache={os.fspath(cache)}",
-        "del_cache",
-    ]
+    name, least = _threads()
+    return ["multipart_size=5", f"{name}={least}", *whole_file_options(cache)]
+
+
+def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
+    """Choose options for reading all of a file: of a large one, or of many small ones.
+
+    s3fs prefetches as much as it likes, which is right here, but keeps what was read for the
+    next opening of the same file, so that every byte crosses the network once and not at every
+    opening. The lesson "Choose your options" measures them.
+
+    Parameters
+    ----------
+    cache : path-like
+        A directory on a local disk, with room for all that you read; one for each mount. s3fs
+        adds to it for as long as the bucket is mounted, and empties it when it starts and ends.
+
+    Returns
+    -------
+    list of str
+        Values for ``-o``, for `mount`; the same for every version of s3fs.
+    """
+    return [f"use_cache={os.fspath(cache)}", "del_cache"]
