@@ -1,0 +1,389 @@
+"""
+When the bucket changes under you
+=================================
+
+Another program replaces, removes and adds objects while you have the bucket mounted: see what your
+mount shows of it, and when.
+
+* **You will learn** what a mount remembers and for how long, in which cases you read wrong data
+  without an error, and a way of working in which you never do.
+* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **Time**: ten minutes to read.
+"""
+
+# %%
+# Two readers and a writer
+# ------------------------
+#
+# ``s3fs`` does not ask the store each time that you ask for the size of a file.
+# It remembers what it has seen:
+
+# sphinx_gallery_thumbnail_number = 2
+import time
+
+import boto3
+import iris
+import matplotlib.pyplot as plt
+import numpy as np
+
+from s3_mounts import (
+    fine_temperature,
+    mount,
+    sample_path,
+    sparse_read_options,
+    start_sandbox,
+)
+
+# Opt in to what Iris will do by default, so that it has nothing to warn about.
+iris.FUTURE.date_microseconds = True
+iris.FUTURE.lam_pole_offset = True
+iris.FUTURE.save_split_attrs = True
+
+sandbox = start_sandbox("climate-data")
+sandbox.shell("s3fs --help | grep --after-context 1 'stat_cache_expire '")
+
+# %%
+# That is a quarter of an hour.
+# To see the end of it, the second of these mounts has a memory of 3 seconds.
+# Both show the same bucket.
+
+by_default = sandbox.directory / "by_default"
+short = sandbox.directory / "short"
+by_default.mkdir()
+short.mkdir()
+mount(sandbox.source, by_default)
+mount(sandbox.source, short, ["stat_cache_expire=3"])
+
+# %%
+# The writer uses no mount.
+# It puts some years of air temperature over North America under a key, one PP field a year.
+
+all_years = iris.load_cube(sample_path("A1B_north_america.nc"))
+s3 = boto3.client("s3")
+
+
+def publish(key, years, correction=0):
+    """Put the first years into the bucket, past the mounts."""
+    cube = all_years[:years]
+    cube.data = cube.data + np.float32(correction)
+    local = sandbox.directory / key
+    iris.save(cube, local)
+    sandbox.add_file(local)
+    local.unlink()
+
+
+def remove(key):
+    """Remove an object, past the mounts."""
+    s3.delete_object(Bucket=sandbox.bucket, Key=sandbox.prefix + key)
+
+
+publish("growing.pp", 10)
+publish("removed.pp", 10)
+bytes_of_a_year = sandbox.sizes()["growing.pp"] // 10
+
+# %% C38
+# What each of them sees
+# ----------------------
+#
+# Look at three names: before the change, just after it, and four seconds later.
+
+timeline = {}
+
+
+def in_years(size):
+    """Say in words how long a file is."""
+    return f"{size // bytes_of_a_year} years" if size else "not there"
+
+
+def note(step):
+    """Write down what the store has, and what each mount says of it."""
+    in_store = sandbox.sizes()
+    for key in ("growing.pp", "removed.pp", "added.pp"):
+        row = timeline.setdefault(key, {})
+        row[step, "the store"] = in_years(in_store.get(key))
+        for folder in (by_default, short):
+            path = folder / key
+            size = path.stat().st_size if path.exists() else None
+            row[step, folder.name] = in_years(size)
+
+
+sandbox.shell("ls by_default")
+note("before")
+publish("growing.pp", 20)
+publish("added.pp", 10)
+remove("removed.pp")
+note("just after")
+time.sleep(4)
+note("4 s later")
+sandbox.shell("ls by_default")
+
+# %%
+# Blue is what the store has, green what agrees with it, and orange what does not.
+
+steps = ["before", "just after", "4 s later"]
+rows = ["the store", "by_default", "short"]
+figure, panels = plt.subplots(
+    3, 1, figsize=(8, 5.2), sharex=True, layout="constrained"
+)
+for axes, (key, seen) in zip(panels, timeline.items(), strict=True):
+    for (step, row), words in seen.items():
+        colour = "lightgreen"
+        if row == "the store":
+            colour = "lightblue"
+        elif words != seen[step, "the store"]:
+            colour = "orange"
+        x, y = steps.index(step), rows.index(row)
+        axes.barh(y, 1, left=x - 0.5, height=0.9, color=colour)
+        axes.text(x, y, words, ha="center", va="center")
+    axes.set_yticks(range(3), rows)
+    axes.invert_yaxis()
+    axes.set_ylabel(key)
+    axes.margins(0)
+axes.set_xticks(range(3), steps)
+axes.set_xlabel("when")
+figure.suptitle("What the store has of three files, and what two mounts show")
+plt.show()
+
+# %%
+# * **Sizes and names are remembered**: for 3 seconds by one mount, for 900 by the other.
+# * A removed file stays visible under its name.
+# * **What else is remembered depends on the version.**
+#   ``s3fs`` 1.90 asks the store for a name that was not there, and for each listing.
+#   1.97 remembers both, that a name was not there and what a directory held.
+#   Compare the two listings above.
+#
+# So do not wait for a file by asking the mount for it, again and again.
+#
+# What you read
+# -------------
+#
+# Opening a file asks the store again.
+# That is good, but it comes too late for the size, which the kernel asked for just before.
+# The writer makes the file longer once more, and you copy it.
+
+publish("growing.pp", 30)
+
+
+def years_in(path):
+    """Count the years in a file."""
+    return iris.load_cube(path).coord("time").shape[0]
+
+
+copy = sandbox.directory / "copy.pp"
+for _ in range(2):
+    sandbox.shell("cp by_default/growing.pp copy.pp")
+    print("The copy has", years_in(copy), "of 30 years.")
+
+# %%
+# **The first copy is cut off at the old size, without an error.**
+# It happens once, since opening the file has told ``s3fs`` the new size.
+# Iris opens a file several times while it loads it, so the first opening mends it for the others:
+
+publish("growing.pp", 40)
+time.sleep(1.2)
+print("Iris loads", years_in(by_default / "growing.pp"), "of 40 years.")
+
+# %% C31
+# A lazy cube is a promise
+# ------------------------
+#
+# A lazy cube has read its coordinates, and will read its data when you use them.
+# In between, the object may have become another one.
+# No option can help here, and no memory is to blame.
+
+for ending in ("pp", "nc"):
+    for change, years in (
+        ("5 K warmer", 20),
+        ("10 years shorter", 10),
+        ("removed", 0),
+    ):
+        key = f"promise.{ending}"
+        publish(key, 20)
+        cube = iris.load_cube(by_default / key)
+        if years:
+            publish(key, years, correction=5)
+        else:
+            remove(key)
+        try:
+            data = cube.data
+            off = data.mean() - all_years[: data.shape[0]].data.mean()
+            result = f"{data.shape[0]} years, {off:+.1f} K"
+        except (ValueError, OSError) as error:
+            result = type(error).__name__
+        print(f"{key}, {change:<16} gives {result}")
+
+# %%
+# You may get an error.
+# You may also get the new numbers with the old metadata, or fewer of them than the cube has times.
+#
+# With a cache: two versions in one cube
+# --------------------------------------
+#
+# The option ``use_cache`` keeps parts of files on the local disk.
+# It is what makes reading small parts cheap, see
+# :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
+#
+# A colleague has stored a run that is 5 K too warm.
+# You look at its first year.
+
+cached = sandbox.directory / "cached"
+cached.mkdir()
+colleague = sandbox.directory / "colleague"
+colleague.mkdir()
+mount(sandbox.source, colleague)
+
+right = fine_temperature(24, 360, 480)
+wrong = right.copy(data=right.data + np.float32(5))
+iris.save(wrong, sandbox.directory / "wrong.nc")
+iris.save(right, sandbox.directory / "right.nc")
+sandbox.shell("touch -d yesterday right.nc")
+sandbox.shell("cp wrong.nc colleague/run.nc")
+
+options = sparse_read_options(sandbox.directory / "cache")
+bucket = mount(sandbox.source, cached, options)
+first = iris.load_cube(cached / "run.nc")[0]
+print(f"The first year is {(first - right[0]).data.mean():.1f} K off.")
+
+# %% C38
+# The colleague replaces it by the right one, which was there since yesterday.
+# ``cp -p`` keeps the date of a file; so do ``rsync -a`` and ``rclone``.
+
+sandbox.shell("cp -p right.nc colleague/run.nc")
+mixed = iris.load_cube(cached / "run.nc")
+plain = iris.load_cube(by_default / "run.nc")
+
+figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+years = 1860 + np.arange(24)
+for label, cube, style in (
+    ("the wrong run", wrong, "tab:grey"),
+    ("mounted with use_cache", mixed, "tab:orange"),
+    ("mounted by default", plain, "tab:blue"),
+):
+    series = cube.data[:, 180, 240]
+    width = 6 if cube is mixed else 2
+    axes.plot(years, series, color=style, label=label, linewidth=width)
+axes.set_title("One point of the replaced run: with a cache, two runs in one")
+axes.set_xlabel("year")
+axes.set_ylabel("air temperature in K")
+figure.legend(loc="outside lower center", ncols=3)
+plt.show()
+
+# %%
+# **Both runs are in one cube, and nothing has complained.**
+# ``s3fs`` compares dates alone: where the new object is not younger than the one in the cache, it
+# takes the parts that it has from the cache, and the others from the store.
+#
+# If the new object is longer, what was cached is **filled up with zeros**, here shown as ``^@``.
+
+sandbox.shell("echo 'first run' > note.txt; cp note.txt colleague")
+sandbox.shell("cat -v cached/note.txt")
+sandbox.shell("echo 'second, better run' > note.txt")
+sandbox.shell("touch -d yesterday note.txt; cp -p note.txt colleague")
+for _ in range(2):
+    sandbox.shell("cat -v cached/note.txt; echo")
+
+# %%
+# Mounting anew helps, as :func:`~s3_mounts.sparse_read_options` includes ``del_cache``, which
+# empties the cache.
+
+bucket.unmount()
+mount(sandbox.source, cached, options)
+again = iris.load_cube(cached / "run.nc")
+print(
+    "Mounted anew, it is the right run:",
+    bool((again.data == right.data).all()),
+)
+
+# %%
+# What a short memory costs
+# -------------------------
+#
+# Count the requests that list all files with their sizes, and do so again two seconds later.
+
+for number in range(20):
+    publish(f"many_{number}.pp", 1)
+in_store = set(sandbox.sizes())
+
+
+def list_with_sizes(folder):
+    """List a directory with the sizes, and count what that asks for."""
+    with sandbox.traffic() as traffic:
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    return traffic.requests, len(in_store - set(sizes))
+
+
+trials = {}
+for option in (
+    "stat_cache_expire=900",
+    "stat_cache_expire=1",
+    "max_stat_cache_size=0",
+):
+    folder = sandbox.directory / option
+    folder.mkdir()
+    mount(sandbox.source, folder, [option])
+    trials[option], _ = list_with_sizes(folder)
+time.sleep(2)
+print(f"{len(in_store)} files{'first':>20}{'again':>7}{'missing':>9}")
+for option, first_count in trials.items():
+    count, missing = list_with_sizes(sandbox.directory / option)
+    print(f"{option:<22}{first_count:>7}{count:>7}{missing:>9}")
+
+# %%
+# A short memory costs one request for each file, whenever you look after it has expired.
+#
+# Never switch the memory off with ``max_stat_cache_size=0``: ``s3fs`` 1.97 then forgets files while
+# it lists them, and you load fewer than there are.
+#
+# A way of working that is safe
+# -----------------------------
+#
+# * **Never replace an object.** Every result gets a new key.
+# * The writer stores an empty object named ``complete`` last.
+# * The reader asks **the store** what is complete, and gives Iris the whole path of it.
+
+
+def newest_complete():
+    """Ask the store, past the mounts, for the newest run that is complete."""
+    return max(
+        key.removesuffix("/complete")
+        for key in sandbox.sizes()
+        if key.endswith("/complete")
+    )
+
+
+marker = sandbox.directory / "complete"
+marker.touch()
+for run in ("run-1", "run-2"):
+    sandbox.add_file(sandbox.directory / "right.nc", f"{run}/temperature.nc")
+    if run == "run-2":
+        print("While run-2 is stored:", newest_complete())
+    sandbox.add_file(marker, f"{run}/complete")
+    print(f"When {run} is complete:", newest_complete())
+
+cube = iris.load_cube(by_default / newest_complete() / "temperature.nc")
+print("It is whole:", bool((cube.data == right.data).all()))
+
+# %% C01
+# Nobody has made a directory for the run, and there is none in the store.
+# The mount shows one all the same.
+
+print([key for key in sandbox.sizes() if key.startswith("run-2")])
+sandbox.shell("ls by_default/run-2")
+
+# %%
+# The sandbox takes its mounts along when it stops.
+
+sandbox.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * A mount remembers sizes and names for 900 seconds, or for what you give as
+#   ``stat_cache_expire``; since 1.97 listings, too.
+# * Opening a file brings its new contents. A copy made right after a change may be cut off, once.
+# * With ``use_cache`` you may read two versions in one cube, until you mount anew.
+# * A lazy cube over an object that is replaced may be wrong with any options.
+# * None of it matters where objects are never replaced, and a marker is stored last.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_3_every_day_4_credentials_and_other_stores.py`.
