@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from iris.cube import CubeList
 
 from s3_mounts import SandboxError, data, fine_temperature, sample_path
 
@@ -22,10 +23,21 @@ def test_a_real_field_is_refined_to_the_size_that_is_asked_for():
     assert 240 < cube.data.min() < cube.data.max() < 310
 
 
+def test_a_series_can_be_made_piece_by_piece():
+    pieces = CubeList(fine_temperature(2, 9, 9, skip=skip) for skip in (0, 2))
+    assert pieces.concatenate_cube() == fine_temperature(4, 9, 9)
+
+
 @pytest.mark.parametrize("shape", [(0, 9, 9), (241, 9, 9), (1, 1, 9), (1, 9, 1)])
 def test_what_cannot_be_refined_is_a_clear_error(shape):
     with pytest.raises(ValueError, match="expected 1 to 240 years"):
         fine_temperature(*shape)
+
+
+@pytest.mark.parametrize("skip", [-1, 240])
+def test_years_that_the_source_does_not_have(skip):
+    with pytest.raises(ValueError, match=f"found 1 years after {skip}"):
+        fine_temperature(1, 9, 9, skip=skip)
 
 
 @pytest.mark.parametrize("order", ["cartopy first", "ours first"])

@@ -55,15 +55,19 @@ def sample_path(name: str) -> Path:
     )
 
 
-def fine_temperature(years: int = 240, latitude: int = 444, longitude: int = 588) -> Cube:
+def fine_temperature(
+    years: int = 240, latitude: int = 444, longitude: int = 588, *, skip: int = 0
+) -> Cube:
     """Refine a real field to any size: air temperature over North America, scenario A1B.
 
     Parameters
     ----------
     years : int, default: 240
-        How many yearly means, from 1860 on; 240 at most.
+        How many yearly means; the source has 240, from 1860 on.
     latitude, longitude : int, default: 444, 588
         The number of grid points. The source has 37 and 49; between them it is interpolated.
+    skip : int, default: 0
+        How many years to leave out at the beginning, to make a long series piece by piece.
 
     Returns
     -------
@@ -78,12 +82,12 @@ def fine_temperature(years: int = 240, latitude: int = 444, longitude: int = 588
     import iris
     from iris.analysis import Linear
 
-    if not 1 <= years <= 240 or latitude < 2 or longitude < 2:
+    if years < 1 or not 0 <= skip <= 240 - years or latitude < 2 or longitude < 2:
         raise ValueError(
-            "expected 1 to 240 years, and at least 2 latitudes and longitudes, found"
-            f" {years}, {latitude} and {longitude}."
+            "expected 1 to 240 years with those that are skipped, and at least 2 latitudes and"
+            f" longitudes, found {years} years after {skip}, {latitude} and {longitude}."
         )
-    coarse = iris.load_cube(sample_path("A1B_north_america.nc"))[:years]
+    coarse = iris.load_cube(sample_path("A1B_north_america.nc"))[skip : skip + years]
     grid = []
     for name, count in (("latitude", latitude), ("longitude", longitude)):
         coarse.coord(name).bounds = None

@@ -294,13 +294,29 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
     _detach(mount_point, lazy=lazy, deadline=time.monotonic() + timeout)
     if lazy:
         return
-    _, running = psutil.wait_procs(serving, timeout=timeout)
+    running = _await_end(serving, deadline=time.monotonic() + timeout)
     _children[:] = [child for child in _children if child.poll() is None]
     if running:
         raise UnmountError(
             f"{mount_point} is unmounted, but s3fs (process {running[0].pid}) still runs after"
             f" {timeout:g} s: it may still be storing data. Wait until it has ended."
         )
+
+
+def _await_end(serving: list[psutil.Process], *, deadline: float) -> list[psutil.Process]:
+    """Wait for processes to end, and return those that have not in time."""
+    while serving and time.monotonic() < deadline:
+        _, serving = psutil.wait_procs(serving, timeout=1)
+        # One that has ended stays listed until its parent takes note, which may be never.
+        serving = [process for process in serving if not _has_ended(process)]
+    return serving
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _detach(mount_point: Path, *, lazy: bool, deadline: float) -> None:

@@ -1,0 +1,173 @@
+"""Mount a bucket on every machine of a Dask cluster.
+
+A lazy cube holds the paths of its files.
+So all workers, and whoever makes the cube, must find the bucket at the same path.
+Workers on one machine share one mount: the first one mounts, the last one unmounts.
+
+``import s3_mounts`` does not import this module, since importing ``distributed`` takes long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from distributed import Worker, WorkerPlugin
+
+from s3_mounts import mount_table
+from s3_mounts.errors import MountPointError, UnmountError
+from s3_mounts.mounting import mount, unmount
+
+_BUSY = 5
+"""How long the last user tries to unmount what is busy, in seconds."""
+
+
+class MountPlugin(WorkerPlugin):
+    """Have every worker of a Dask cluster find a bucket at the same path.
+
+    Give it to ``Client.register_plugin``. Workers that start later mount too, also those that
+    replace one that has died. The mount goes when the last worker of its machine closes.
+
+    The workers need what `mount` needs: the ``s3fs`` program, FUSE, credentials, and the address
+    of the store in ``AWS_ENDPOINT_URL``.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket``, or ``bucket:/prefix`` for a part of it.
+    path : path-like
+        The mount point, an absolute path. It is made where it does not exist. A directory that
+        is local to each machine is best.
+    options : sequence of str, optional
+        Values for ``-o`` of s3fs.
+
+    Raises
+    ------
+    MountPointError
+        If the path is not absolute. What `shared_mount` raises on a worker, registering raises.
+    """
+
+    def __init__(
+        self, source: str, path: str | os.PathLike[str], options: Sequence[str] = ()
+    ) -> None:
+        if not os.path.isabs(path):
+            raise MountPointError(
+                f"expected an absolute path, the same on every machine, found {str(path)!r}."
+            )
+        self.source = source
+        self.path = os.fspath(path)
+        self.options = tuple(options)
+        self.name = f"bucket mounted on {self.path}"
+        self._mounted = contextlib.ExitStack()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "_mounted"}
+
+    def setup(self, worker: Worker) -> None:
+        self._mounted = contextlib.ExitStack()
+        self._mounted.enter_context(shared_mount(self.source, self.path, self.options))
+
+    def teardown(self, worker: Worker) -> None:
+        self._mounted.close()
+
+
+@contextlib.contextmanager
+def shared_mount(
+    source: str, path: str | os.PathLike[str], options: Sequence[str] = ()
+) -> Iterator[Path]:
+    """Use a mount together with the other processes of this machine, in a ``with`` block.
+
+    Whoever comes first mounts, and whoever leaves last unmounts. A process counts as long as it
+    lives: the kernel tells when one was killed. What somebody has mounted there by other means is
+    used, and left as it is. A mount whose ``s3fs`` has died is replaced.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket``, or ``bucket:/prefix`` for a part of it.
+    path : path-like
+        The mount point. It is made where it does not exist. Beside it two small files, whose
+        names begin with a dot, are made and left.
+    options : sequence of str, optional
+        Values for ``-o`` of s3fs. They count for the process that mounts.
+
+    Yields
+    ------
+    Path
+        The mount point.
+
+    Raises
+    ------
+    MountPointError
+        If something else is mounted there. And what `mount` raises.
+    """
+    mount_point = mount_table.absolute(path)
+    mount_point.parent.mkdir(parents=True, exist_ok=True)
+    # The one who holds the gate may mount and unmount; all who use the mount share the other.
+    with _opened(mount_point, "users") as users:
+        with _opened(mount_point, "gate") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            if not _is_mounted(source, mount_point):
+                mount_point.mkdir(exist_ok=True)
+                mount(source, mount_point, options)
+                gate.truncate(0)
+                gate.write(_server(mount_point))
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield mount_point
+        finally:
+            with _opened(mount_point, "gate") as gate:
+                fcntl.flock(gate, fcntl.LOCK_EX)
+                if _alone(users) and gate.read() == _server(mount_point):
+                    _remove(mount_point)
+
+
+def _opened(mount_point: Path, purpose: str) -> IO[str]:
+    # The name of the machine counts where several share the directory.
+    name = f".{mount_point.name}.{platform.node()}.{purpose}"
+    file = open(mount_point.with_name(name), "a+")  # noqa: SIM115
+    file.seek(0)
+    return file
+
+
+def _alone(users: IO[str]) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _server(mount_point: Path) -> str:
+    """Name the processes that serve a mount; empty where there is none."""
+    return " ".join(str(process.pid) for process in mount_table.servers(mount_point))
+
+
+def _is_mounted(source: str, mount_point: Path) -> bool:
+    if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+        return False
+    serving = mount_table.servers(mount_point)
+    if not serving:
+        mount_table.abandon(mount_point)
+        return False
+    if source not in serving[0].cmdline():
+        raise MountPointError(
+            f"expected {source} to be mounted on {mount_point}, found another one:"
+            f" {' '.join(serving[0].cmdline())}. Unmount it, or choose another directory."
+        )
+    return True
+
+
+def _remove(mount_point: Path) -> None:
+    if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+        return
+    try:
+        unmount(mount_point, timeout=_BUSY)
+    except UnmountError:
+        if mount_table.file_system_type(mount_point):
+            unmount(mount_point, lazy=True)

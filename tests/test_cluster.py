@@ -1,0 +1,178 @@
+"""One mount for all processes of a machine."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from distributed import Client, LocalCluster
+
+from s3_mounts import MountPointError, StoreError, mount, mount_table, unmount
+from s3_mounts.cluster import MountPlugin, shared_mount
+
+USER = """
+import os, sys
+from s3_mounts.cluster import shared_mount
+with shared_mount(sys.argv[1], sys.argv[2]) as path:
+    print(*os.listdir(path), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def another(sandbox, mount_point):
+    """A function that starts another process that uses the mount until its input ends."""
+    started = []
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-c", USER, sandbox.source, mount_point],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == "air_temp.pp\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def is_mounted(mount_point):
+    return mount_table.file_system_type(mount_point) == mount_table.FILE_SYSTEM_TYPE
+
+
+def test_the_last_one_unmounts(sandbox, mount_point, another):
+    first = another()
+    with shared_mount(sandbox.source, mount_point) as path:
+        assert len(mount_table.servers(path)) == 1
+        assert first.communicate()[0] == ""
+        assert os.listdir(path) == ["air_temp.pp"]
+    assert not is_mounted(mount_point)
+
+
+def test_one_that_was_killed_does_not_count(sandbox, mount_point, another):
+    with shared_mount(sandbox.source, mount_point):
+        process = another()
+        process.kill()
+        process.wait()
+    assert not is_mounted(mount_point)
+
+
+def test_what_a_killed_one_has_left_is_used_and_unmounted(sandbox, mount_point, another):
+    process = another()
+    process.kill()
+    process.wait()
+    assert is_mounted(mount_point)
+    with shared_mount(sandbox.source, mount_point) as path:
+        assert os.listdir(path) == ["air_temp.pp"]
+    assert not is_mounted(mount_point)
+
+
+def test_a_dead_mount_is_replaced(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    (server,) = mount_table.servers(mount_point)
+    server.kill()
+    server.wait()
+    with shared_mount(sandbox.source, mount_point) as path:
+        assert os.listdir(path) == ["air_temp.pp"]
+    assert not is_mounted(mount_point)
+
+
+def test_a_mount_of_somebody_else_is_left(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    with shared_mount(sandbox.source, mount_point) as path:
+        assert os.listdir(path) == ["air_temp.pp"]
+    assert is_mounted(mount_point)
+    unmount(mount_point)
+
+
+def test_another_bucket_is_refused(sandbox, mount_point):
+    with (
+        mount(sandbox.source, mount_point),
+        pytest.raises(MountPointError, match=r"expected other to be mounted.*found another one"),
+        shared_mount("other", mount_point),
+    ):
+        pass
+
+
+def test_a_failed_mount_leaves_nothing(sandbox, mount_point):
+    with pytest.raises(StoreError, match="NoSuchBucket"), shared_mount("no-such", mount_point):
+        pass
+    with shared_mount(sandbox.source, mount_point):
+        assert is_mounted(mount_point)
+    assert not is_mounted(mount_point)
+
+
+def test_a_busy_mount_is_detached(sandbox, mount_point, monkeypatch):
+    monkeypatch.setattr("s3_mounts.cluster._BUSY", 0.1)
+    with shared_mount(sandbox.source, mount_point) as path:
+        held = open(path / "air_temp.pp", "rb")  # noqa: SIM115
+    assert not is_mounted(mount_point)
+    assert len(held.read()) == 28304
+    held.close()
+
+
+def test_many_at_once(sandbox, mount_point):
+    """They come and go, and each finds the bucket."""
+    found = []
+
+    def use():
+        for _ in range(3):
+            with shared_mount(sandbox.source, mount_point) as path:
+                found.append(os.listdir(path))
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == 12 * [["air_temp.pp"]]
+    assert not is_mounted(mount_point)
+
+
+def test_a_relative_path_is_refused():
+    with pytest.raises(MountPointError, match=r"absolute path.*found 'my_bucket'"):
+        MountPlugin("climate-data", "my_bucket")
+
+
+def listed(path):
+    return os.listdir(path)
+
+
+def test_workers_mount_and_unmount(sandbox):
+    """Also one that replaces a killed one; the directory is made."""
+    path = sandbox.directory / "deep" / "down"
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        LocalCluster(host="127.0.0.1", local_directory=sandbox.directory, **settings) as cluster,
+        Client(cluster) as client,
+    ):
+        client.register_plugin(MountPlugin(sandbox.source, path))
+        assert set(map(tuple, client.run(listed, str(path)).values())) == {("air_temp.pp",)}
+        pids = client.run(os.getpid)
+        killed = next(iter(pids.values()))
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while killed in pids.values() or len(pids) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            pids = client.run(os.getpid, on_error="ignore")
+        assert list(client.run(listed, str(path)).values()) == 2 * [["air_temp.pp"]]
+        assert len(mount_table.servers(path)) == 1
+    assert not is_mounted(path)
+
+
+def test_what_fails_on_a_worker_is_raised(sandbox, mount_point):
+    with (
+        LocalCluster(1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        pytest.raises(StoreError, match="NoSuchBucket"),
+    ):
+        client.register_plugin(MountPlugin("no-such-bucket", mount_point))

@@ -1,0 +1,332 @@
+"""
+Larger than memory
+==================
+
+Average a dataset that is four times larger than the memory that you may use.
+
+* **You will learn** how a lazy mean over many files fits into little memory, what decides how
+  much it needs, and where the rest goes.
+* **You need** the ``s3fs`` program, FUSE, Linux, 2 GB of memory and 1 GB of temporary disk
+  space. You need no S3 account: the sandbox's own server counts what is moved.
+* **Time**: eight minutes to read.
+"""
+
+# %%
+# A dataset in 24 files
+# ---------------------
+#
+# The bucket holds 240 years of air temperature over North America, ten years in each file.
+# They are made and uploaded one after the other, so that this lesson itself needs little memory.
+# The sum of all years is kept, to check the answer later.
+
+# sphinx_gallery_thumbnail_number = 2
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import threading
+
+import cloudpickle
+import dask
+import iris
+import iris.quickplot as qplt
+import matplotlib.pyplot as plt
+import numpy as np
+import psutil
+from dask.callbacks import Callback
+from iris.analysis import MEAN
+
+from s3_mounts import fine_temperature, mount, start_sandbox
+from s3_mounts.mount_table import servers
+
+# Opt in to what Iris will do by default, so that it has nothing to warn about.
+iris.FUTURE.date_microseconds = True
+iris.FUTURE.save_split_attrs = True
+
+sandbox = start_sandbox("climate-data")
+sum_of_years = 0
+for year in range(0, 240, 10):
+    decade = fine_temperature(10, 520, 640, skip=year)
+    decade.remove_coord("forecast_period")
+    sum_of_years += decade.data.sum(axis=0, dtype="float64")
+    local = sandbox.directory / f"{1860 + year}s.nc"
+    iris.save(decade, local)
+    sandbox.add_file(local)
+    local.unlink()
+
+sizes = sandbox.sizes()
+dataset = sum(sizes.values())
+largest = max(sizes.values())
+print(f"{len(sizes)} files, {dataset / 1e6:.0f} MB in all")
+print(f"The largest has {largest / 1e6:.1f} MB.")
+
+# %%
+# Every file will be read whole.
+# So leave the prefetch of ``s3fs`` as it is, and give it a directory to keep what it has read.
+# :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py` tells what these options
+# do.
+
+mount_point = sandbox.directory / "my_bucket"
+mount_point.mkdir()
+cache = sandbox.directory / "cache"
+keep = [f"use_cache={cache}", "del_cache"]
+mounted = mount(sandbox.source, mount_point, keep)
+files = [str(mount_point / name) for name in sizes]
+
+# %%
+# A program with little memory
+# ----------------------------
+#
+# You may allocate 80 MB, on top of what Python and Iris need for themselves.
+# To have that limit enforced, the work is done in a Python process of its own.
+# It forbids itself to allocate more, and from then on the kernel refuses it any more.
+
+limit = 80_000_000
+
+
+def allocated():
+    """Tell how much memory this process has allocated for data, in bytes."""
+    return psutil.Process().memory_info().data
+
+
+def forbid_more_than(extra):
+    """Let this process allocate so many bytes more, and no more."""
+    most = allocated() + extra
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def in_new_python(function, *arguments):
+    """Call a function in a new Python process, and return what it returns."""
+    program = (
+        "import sys, cloudpickle\n"
+        "function, arguments = cloudpickle.load(sys.stdin.buffer)\n"
+        "cloudpickle.dump(function(*arguments), sys.stdout.buffer)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        input=cloudpickle.dumps((function, arguments)),
+        capture_output=True,
+        env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"},
+        check=True,
+        timeout=120,
+    )
+    return pickle.loads(ended.stdout)
+
+
+# %%
+# ``MALLOC_TRIM_THRESHOLD_`` has the C library give back memory that is no longer used.
+# Without it, it keeps some for later.
+# Dask sets the same for the workers of a cluster.
+#
+# All at once, or lazily
+# ----------------------
+#
+# There are two ways to the mean: fetch all the data and average them, or leave the fetching to
+# Dask.
+# In the code they differ in one line.
+
+
+def all_at_once(cube):
+    """Fetch the data, then average them."""
+    cube.data
+    return cube.collapsed("time", MEAN)
+
+
+def lazily(cube):
+    """Average, and fetch each part of the data when its turn comes."""
+    mean = cube.collapsed("time", MEAN)
+    mean.data
+    return mean
+
+
+# %%
+# Both begin with a lazy cube, whose loading needs little memory.
+# Then the limit holds.
+# A second thread notes the memory, and which part of the work is done.
+# The work is counted in the tasks that Dask makes of it.
+
+
+def watched(way, files, threads, limit=None):
+    """Average in one of the ways; return the answer, and the memory."""
+    settings = {
+        "scheduler": "threads",
+        "num_workers": threads,
+        "array.chunk-size": "15 MB",
+        "split_every": 2,
+    }
+    with dask.config.set(settings):
+        cube = iris.load(files).concatenate_cube()
+        start = allocated()
+        if limit:
+            forbid_more_than(limit)
+        done = 0
+        memory = []
+        ended = threading.Event()
+
+        def count(key, result, graph, state, thread):
+            nonlocal done
+            done = len(state["finished"]) / len(state["dependencies"])
+
+        def watch():
+            while not ended.wait(0.002):
+                memory.append((done, (allocated() - start) / 1e6))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            with Callback(posttask=count):
+                answer = way(cube)
+        except MemoryError as error:
+            answer = error
+        ended.set()
+        watcher.join()
+    return answer, np.array(memory)
+
+
+# %% C24
+# First, all at once:
+
+with sandbox.traffic() as first:
+    answer, _ = in_new_python(watched, all_at_once, files, 1, limit)
+print("All at once:", type(answer).__name__)
+
+# %% C24
+# The limit bites.
+# Now lazily, with one thread and the same limit:
+
+with sandbox.traffic() as second:
+    mean, one_thread = in_new_python(watched, lazily, files, 1, limit)
+print("Lazily:", mean.summary(shorten=True))
+
+# %%
+# Is the answer right?
+# Compare it with the sum that was kept.
+
+error = abs(mean.data - sum_of_years / 240).max()
+print(f"The largest difference is {error:.4f} K.")
+
+figure = plt.figure(figsize=(8, 4.6), layout="constrained")
+qplt.contourf(mean, levels=15, cmap="RdYlBu_r")
+plt.gca().coastlines(resolution="110m")
+plt.title("Mean air temperature from 1860 to 2099, scenario A1B")
+plt.show()
+
+# %%
+# How much it needs
+# -----------------
+#
+# What would have been needed to do it all at once?
+# Try it again, this time without the limit, and try the lazy way with four threads.
+
+_, at_once = in_new_python(watched, all_at_once, files, 1)
+same, four_threads = in_new_python(watched, lazily, files, 4)
+print("The same answer:", bool((same.data == mean.data).all()))
+
+runs = {
+    "all at once": at_once,
+    "lazily, four threads": four_threads,
+    "lazily, one thread": one_thread,
+}
+for label, memory in runs.items():
+    print(f"{label:<21} peak {memory[:, 1].max():>4.0f} MB")
+
+# %%
+
+figure, axes = plt.subplots(figsize=(8, 4.4), layout="constrained")
+right = axes.get_yaxis_transform()
+for line, height in (("the dataset", dataset), ("the limit", limit)):
+    axes.axhline(height / 1e6, color="0.4", linestyle="--")
+    axes.text(1.01, height / 1e6, line, va="center", transform=right)
+colours = ("tab:red", "tab:orange", "tab:blue")
+for colour, (label, memory) in zip(colours, runs.items(), strict=True):
+    steps = np.unique(memory[:, 0])
+    peaks = [memory[memory[:, 0] == step, 1].max() for step in steps]
+    axes.plot(steps, peaks, color=colour, label=label)
+axes.set_ylim(bottom=0)
+axes.set_xlabel("part of the tasks that is done")
+axes.set_ylabel("MB allocated")
+axes.set_title("Memory for a mean of 240 years, on top of the lazy cube")
+figure.legend(loc="outside lower center", ncols=3)
+plt.show()
+
+# %%
+# All at once climbs with every file, and then averaging needs room for copies of it all.
+# The lazy mean goes up and down with every chunk, and stays where it is.
+# More years would cost it no more memory.
+#
+# Each thread has one chunk in hand, and needs some room to work on it.
+# What it makes of a chunk, a partial sum, waits until it can be joined with others.
+# So three settings decide how high the peak is, and all three stand in the code above:
+#
+# * ``num_workers``, the number of threads.
+# * ``array.chunk-size``, the size of a chunk. Here it makes every file one chunk.
+# * ``split_every``, how many partial sums are joined at a time. Left alone, Dask joins 16.
+#
+# For reading, more threads gain little: Iris lets only one thread of a process read netCDF at a
+# time.
+# And smaller chunks do not always help: a partial sum is as large as a few years of data, so
+# with chunks of a few years it is the partial sums that fill the memory.
+#
+# What crossed the network
+# ------------------------
+#
+# Did the small memory cost more traffic?
+
+for label, traffic in (("all at once", first), ("lazily", second)):
+    ratio = traffic.bytes_down / dataset
+    print(f"{label:<12} moved {ratio:.2f} × the dataset")
+
+# %% C24
+# Each byte came once.
+# The first attempt brought the files into the cache before it failed, and the second one found
+# them there.
+#
+# Where the rest is
+# -----------------
+#
+# The cache is on your disk.
+# ``s3fs`` is a process with a memory of its own, which the limit above does not count.
+
+(server,) = servers(mount_point)
+print(f"s3fs itself uses {server.memory_info().rss / 1e6:.0f} MB of memory.")
+sandbox.shell("du --summarize --block-size=MB cache")
+
+# %%
+# So what does not fit into your memory must fit on your disk.
+# The cache grows for as long as the bucket is mounted.
+# With ``del_cache`` it is emptied when you unmount:
+
+mounted.unmount()
+sandbox.shell("du --summarize --block-size=MB cache")
+
+# %%
+# ``-o ensure_diskfree=10000`` keeps 10,000 MB of that disk free: when less is left, ``s3fs``
+# empties its cache and begins a new one.
+#
+# And without a cache?
+# Ask for the first two files only:
+
+two = list(sizes)[:2]
+with mount(sandbox.source, mount_point), sandbox.traffic() as without:
+    lazily(iris.load(files[:2]).concatenate_cube())
+ratio = without.bytes_down / sum(sizes[name] for name in two)
+print(f"Without a cache: {ratio:.1f} × the two files")
+
+# %%
+# Every opening of a file fetches it again, and Iris opens a file several times to load it.
+
+sandbox.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * A lazy mean over a mounted bucket needs a small part of the memory that the data would fill.
+# * The number of threads, the size of a chunk and the number of partial sums that wait decide how
+#   much.
+# * Efficient it is under a condition: with a cache every byte crosses the network once, without
+#   one several times.
+# * The cache takes as much disk as the files that you read.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_4_beyond_one_machine_2_a_cluster_with_dask.py`.
