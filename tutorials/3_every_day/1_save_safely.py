@@ -1,0 +1,406 @@
+"""
+Save safely
+===========
+
+See how a save to a bucket can fail, what is left of it, and save so that nothing is lost.
+
+* **You will learn** what goes wrong with and without an error, and a short function that saves
+  safely.
+* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **Time**: nine minutes to read.
+"""
+
+# %%
+# How do you know that your result is stored?
+# "Python raised no error" is the usual answer.
+# For a mounted bucket it is not good enough.
+#
+# Three ways to save
+# ------------------
+#
+# The result to save has five years of air temperature.
+# A netCDF file of it is on the local disk, so that it can be copied to the mount.
+# Iris can also save it straight onto the mount, as PP or netCDF.
+
+import contextlib
+import hashlib
+import shutil
+import signal
+import subprocess
+import sys
+
+import boto3
+import iris
+import matplotlib.pyplot as plt
+import numpy as np
+from botocore.config import Config
+from matplotlib.colors import to_rgba
+
+from s3_mounts import fine_temperature, mount, start_sandbox, unmount
+
+# Opt in to what Iris will do by default, so that it has nothing to warn about.
+iris.FUTURE.date_microseconds = True
+iris.FUTURE.lam_pole_offset = True
+iris.FUTURE.save_split_attrs = True
+
+sandbox = start_sandbox("climate-data")
+mount_point = sandbox.directory / "my_bucket"
+mount_point.mkdir()
+
+cube = fine_temperature(years=5, latitude=617, longitude=708)
+local = sandbox.directory / "local.nc"
+iris.save(cube, local)
+print(f"{local.name} has {local.stat().st_size / 1e6:.1f} MB.")
+
+# %%
+# Each way becomes a function.
+# The netCDF save runs in a Python of its own. You will see why.
+
+SAVE_NETCDF = """
+import resource, sys
+import iris
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # leave no core dump
+cube = iris.load_cube(sys.argv[1])
+cube.data
+iris.save(cube, sys.argv[2])
+"""
+
+
+def copy(path):
+    """Copy the local file."""
+    shutil.copyfile(local, path)
+
+
+def save_pp(path):
+    """Save the cube as PP."""
+    iris.save(cube, path)
+
+
+def save_netcdf(path):
+    """Save the cube as netCDF, in another process."""
+    command = [sys.executable, "-c", SAVE_NETCDF, local, path]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+
+
+def tell(save, path):
+    """Save, and say what Python tells about it."""
+    try:
+        save(path)
+    except subprocess.CalledProcessError as ended:
+        if ended.returncode < 0:
+            return f"killed by {signal.Signals(-ended.returncode).name}"
+        return "error"
+    except Exception as error:
+        return type(error).__name__
+    return "no error"
+
+
+# %% C37
+# The store refuses
+# -----------------
+#
+# You may read the bucket, but not write to it.
+# ``sandbox.failing`` has the store answer 403, *access denied*, to every upload.
+# Then the store is overloaded, and answers 503.
+
+with mount(sandbox.source, mount_point, ["retries=1"]):
+    with sandbox.failing("PutObject"):
+        print("no permission, copy:  ", tell(copy, mount_point / "1.nc"))
+        print("no permission, PP:    ", tell(save_pp, mount_point / "2.pp"))
+        print(
+            "no permission, netCDF:", tell(save_netcdf, mount_point / "3.nc")
+        )
+    with sandbox.failing("PutObject", status=503):
+        print("overloaded, copy:     ", tell(copy, mount_point / "4.nc"))
+
+# %%
+# A copy and a PP save raise an error when the file is closed, which is when it is uploaded.
+# The netCDF library does not survive a refused close: **it takes the whole of Python down**, with all
+# that you had in memory.
+# A notebook tells you that its kernel has died.
+#
+# If the store is overloaded, ``s3fs`` tries again before it gives up.
+# Here that is once, by default five times, which can take minutes.
+
+# %% C15
+# The earlier result goes first
+# -----------------------------
+#
+# Now an earlier result of the same name is in the bucket: the first two years.
+
+earlier = sandbox.directory / "earlier.nc"
+iris.save(cube[:2], earlier)
+sandbox.add_file(earlier, "result.nc")
+
+with mount(sandbox.source, mount_point):
+    print("Before: ", sandbox.sizes()["result.nc"] > 0)
+    with open(mount_point / "result.nc", "wb"):
+        print("Opened: ", sandbox.sizes()["result.nc"] > 0)
+
+# %%
+# An object cannot be changed in part.
+# So to open it for writing is enough: ``s3fs`` stores an **empty object** at once.
+# If the new content is refused later, you have neither the earlier result nor the new one.
+
+# %% C37
+# No error, and no result
+# -----------------------
+#
+# ``s3fs`` uploads a large file in parts, and at last asks the store to put them together.
+# A part has 10 MB by default, here 5 MB, so that our file has more than one.
+#
+# S3 may answer that last request with status 200, *success*, and `an error in the text
+# <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>`__.
+# ``s3fs`` does not read the text.
+
+in_parts = ["multipart_size=5"]
+with (
+    sandbox.failing("CompleteMultipartUpload", status=200),
+    mount(sandbox.source, mount_point, in_parts),
+):
+    print("copy:", tell(copy, mount_point / "lost.nc"))
+    print("PP:  ", tell(save_pp, mount_point / "part.pp"))
+
+with mount(sandbox.source, mount_point):
+    print("The copy is in the bucket:", "lost.nc" in sandbox.sizes())
+    part = iris.load_cube(mount_point / "part.pp")
+    print("Years in the PP file:", len(part.data), "of", len(cube.data))
+
+# %%
+# No error, and the copy is **not there**.
+# The PP file looks as if it were.
+# A PP save uploads the growing file again and again
+# (see :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`), and what was stored
+# while it was small has stayed.
+# Iris loads it without complaint.
+# A job that is killed in the middle of a PP save leaves such a file, too.
+
+# %% C31
+# Two writers
+# -----------
+#
+# Two programs add a line to the same file, each through a mount of its own.
+# On a local disk it would end up with two lines.
+
+second_mount = sandbox.directory / "second_mount"
+second_mount.mkdir()
+with (
+    mount(sandbox.source, mount_point),
+    mount(sandbox.source, second_mount),
+    open(mount_point / "log.txt", "a") as first,
+    open(second_mount / "log.txt", "a") as second,
+):
+    first.write("Written by the first program.\n")
+    second.write("Written by the second program.\n")
+
+s3 = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
+log = s3.get_object(Bucket=sandbox.bucket, Key="log.txt")["Body"].read()
+print(log.decode(), end="")
+
+# %%
+# **The last one to close wins**, and nobody is told.
+# The second program closed first here.
+# Give each writer a name of its own.
+#
+# Over what you still read
+# ------------------------
+#
+# Load a cube, add an attribute, save it under the same name.
+
+sandbox.add_file(local, "checked.nc")
+with mount(sandbox.source, mount_point):
+    lazy = iris.load_cube(mount_point / "checked.nc")
+    lazy.attributes["comment"] = "checked"
+    iris.save(lazy, mount_point / "checked.nc")
+    again = iris.load_cube(mount_point / "checked.nc")
+    print("Values before:", cube.data.size)
+    print("Values after: ", np.ma.count(again.data))
+
+# %%
+# No error, and no values: all are masked.
+# The data were lazy, so they were to be read while they were saved, and to open the file for writing
+# had emptied it.
+# (With PP you get an error, and no values either. It happens on a local disk, too.)
+# Save under a new name, or fetch the values with ``lazy.data`` first.
+
+# %% C36
+# The safe way
+# ------------
+#
+# #. Save to the local disk. If that fails, the bucket is as it was.
+# #. Copy the finished file to a **new key**, and compare it with what the *store* has.
+#    The mount may show a size that the store does not have.
+# #. Only then rename it to its final name, and compare again.
+
+
+def require_stored(file, key):
+    """Raise an error unless the store has exactly this file."""
+    stored = s3.get_object(Bucket=sandbox.bucket, Key=key)["Body"]
+    checksum = hashlib.file_digest(stored, "md5").hexdigest()
+    if checksum != hashlib.md5(file.read_bytes()).hexdigest():
+        raise OSError(f"{key} in the store is not what was saved")
+
+
+def save_safely(cube, path):
+    """Save a cube, or raise an error and keep what is there."""
+    file = sandbox.directory / path.name
+    upload = path.with_name(f"{path.name}.upload")
+    iris.save(cube, file)
+    shutil.copyfile(file, upload)
+    require_stored(file, upload.name)
+    upload.replace(path)
+    require_stored(file, path.name)
+    file.unlink()
+
+
+with mount(sandbox.source, mount_point), sandbox.traffic() as traffic:
+    save_safely(cube, mount_point / "result.nc")
+size = sandbox.sizes()["result.nc"]
+print(f"uploaded:   {traffic.bytes_up / size:.1f} × the size")
+print(f"downloaded: {traffic.bytes_down / size:.1f} × the size")
+print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
+
+# %%
+# The rename costs no upload: ``s3fs`` has the store copy the object, and deletes the first one.
+# Each comparison reads the object back.
+# If anything goes wrong you get an exception, and still have the local file.
+
+# %% C36, C37
+# The same troubles again
+# -----------------------
+#
+# Now each way of saving meets each trouble, every time with an earlier result of the same name.
+#
+# * *No permission*: the store refuses every upload.
+# * *Quota used up*: it takes an empty object, but refuses data.
+# * *No completion*: it does not put the parts together, and says so in the text only.
+# * *No local space*: the disk on which ``s3fs`` collects what you write is full.
+#   ``ulimit`` stands in for that: it lets this ``s3fs`` write no more than 4 MB to a file.
+#
+# The last way does without the mount: it uploads the local file with boto3's
+# `upload_file
+# <https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services/s3/client/upload_file.html>`__.
+
+ways = {
+    "copy.nc": copy,
+    "direct.pp": save_pp,
+    "direct.nc": save_netcdf,
+    "safely.nc": lambda path: save_safely(cube, path),
+    "boto3.nc": lambda path: s3.upload_file(local, sandbox.bucket, path.name),
+}
+
+
+def left(key):
+    """Say what the store has under a key that had the earlier result."""
+    content = s3.get_object(Bucket=sandbox.bucket, Key=key)["Body"].read()
+    known = {
+        earlier.read_bytes(): "earlier kept",
+        local.read_bytes(): "new stored",
+        b"": "nothing left",
+    }
+    return known.get(content, "cut off")
+
+
+outcomes = {}
+for trouble, planted in {
+    "no permission": sandbox.failing("PutObject", "CreateMultipartUpload"),
+    "quota used up": sandbox.failing("UploadPart"),
+    "no completion": sandbox.failing("CompleteMultipartUpload", status=200),
+    "no local space": contextlib.nullcontext(),
+}.items():
+    for key in ways:
+        sandbox.add_file(earlier, key)
+    if trouble == "no local space":
+        limit = "trap '' XFSZ; ulimit -f 4096"
+        sandbox.shell(f"{limit}; s3fs {sandbox.source} my_bucket")
+    else:
+        mount(sandbox.source, mount_point, in_parts)
+    with planted:
+        told = [tell(save, mount_point / key) for key, save in ways.items()]
+        unmount(mount_point)
+    outcomes[trouble] = list(zip(told, map(left, ways), strict=True))
+
+# %%
+# Green is safe: you have the new result, or an error and the earlier one.
+# Orange is an error, but the earlier result is lost.
+# Red is a loss without an error, or of all that Python had in memory.
+
+
+def judge(words, content):
+    """Choose the colour of an outcome, and short words for it."""
+    if words.startswith("killed"):
+        return "tab:red", f"Python killed\n{content}"
+    if words == "no error":
+        colour = "tab:green" if content == "new stored" else "tab:red"
+        return colour, f"no error\n{content}"
+    colour = "tab:green" if content == "earlier kept" else "tab:orange"
+    return colour, f"error\n{content}"
+
+
+figure, axes = plt.subplots(figsize=(8, 4.6), layout="constrained")
+for column, outcome in enumerate(outcomes.values()):
+    for line, (words, content) in enumerate(outcome):
+        colour, text = judge(words, content)
+        axes.barh(line, 0.96, 0.92, column - 0.48, color=to_rgba(colour, 0.6))
+        axes.text(column, line, text, ha="center", va="center")
+axes.set_xticks(range(len(outcomes)), list(outcomes))
+labels = ["copy", "PP save", "netCDF save", "save_safely", "boto3"]
+axes.set_yticks(range(len(ways)), labels)
+axes.invert_yaxis()
+axes.xaxis.tick_top()
+axes.margins(0)
+axes.tick_params(length=0)
+axes.spines[:].set_visible(False)
+axes.set_title("What Python says, and what the store has afterwards")
+plt.show()
+
+# %%
+# Of the saves onto the mount none is safe once a refusal comes late.
+# (Without permission even the netCDF save gets away with an error here: the earlier result cannot
+# be emptied, so nothing is written.)
+#
+# ``save_safely`` turns every trouble into an exception.
+# At most it leaves an unfinished ``.upload`` behind.
+#
+# boto3 is as safe, and shorter.
+# It replaces the earlier object only when the new one is complete, and reads the text of the answer.
+# But mounts learn of it late:
+# see :ref:`sphx_glr_tutorials_3_every_day_3_when_the_bucket_changes.py`.
+#
+# A cheaper comparison
+# --------------------
+#
+# To read a very large object back is a high price.
+# The store also tells its size, and its *ETag*.
+# Is the ETag the MD5 checksum of the file?
+
+checksum = hashlib.md5(local.read_bytes()).hexdigest()
+for label, options in (("in one piece", []), ("in parts", in_parts)):
+    with mount(sandbox.source, mount_point, options):
+        copy(mount_point / "result.nc")
+    head = s3.head_object(Bucket=sandbox.bucket, Key="result.nc")
+    print(f"Uploaded {label}:")
+    print("  same size:     ", head["ContentLength"] == local.stat().st_size)
+    print("  ETag is the MD5:", head["ETag"].strip('"') == checksum)
+
+sandbox.stop()
+
+# %%
+# It is, if the object was uploaded in one piece, and `not encrypted with a key of yours
+# <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>`__.
+# The size finds what is missing or cut off.
+# It does not find an earlier result that has the same size.
+#
+# What you have seen
+# ------------------
+#
+# * A refused save is an error, but a netCDF save can be the end of Python.
+# * To open an object for writing empties it. An upload in parts can get lost without an error.
+# * Of two writers the last one to close wins. A lazy cube that is saved over itself is lost.
+# * Save to the local disk, upload to a new key, compare with the store, rename. Or use boto3.
+#
+# If the bucket keeps `versions
+# <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>`__, what was overwritten can
+# be brought back.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_3_every_day_2_the_unmount_problem.py`.
