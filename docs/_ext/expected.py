@@ -121,7 +121,7 @@ def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
             len(said),
         )
     for (line, text), want in zip(said, wanted, strict=False):
-        different = difference(want, text)
+        different = difference(want, text.strip())
         if different:
             logger.warning(
                 "%s:%d: what this cell says is not what %s expects:\n%s",
