@@ -171,7 +171,8 @@ with mount(sandbox.source, mount_point):
 # A PP save uploads the growing file again and again
 # (see :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`), and what was stored
 # while it was small has stayed.
-# This one ends with a whole field, so Iris loads it without complaint.
+# This one ends where the data of a field end, and Iris loads it without complaint.
+# (We chose the size of the grid for that. A file that is cut elsewhere may fail to load.)
 # A job that is killed in the middle of a PP save leaves an unfinished file, too.
 
 # %% C31
