@@ -105,13 +105,11 @@ def tell(save, path):
 
 with mount(sandbox.source, mount_point, ["retries=1"]):
     with sandbox.failing("PutObject"):
-        print("no permission, copy:  ", tell(copy, mount_point / "1.nc"))
-        print("no permission, PP:    ", tell(save_pp, mount_point / "2.pp"))
-        print(
-            "no permission, netCDF:", tell(save_netcdf, mount_point / "3.nc")
-        )
+        print("403, copy:  ", tell(copy, mount_point / "1.nc"))
+        print("403, PP:    ", tell(save_pp, mount_point / "2.pp"))
+        print("403, netCDF:", tell(save_netcdf, mount_point / "3.nc"))
     with sandbox.failing("PutObject", status=503):
-        print("overloaded, copy:     ", tell(copy, mount_point / "4.nc"))
+        print("503, copy:  ", tell(copy, mount_point / "4.nc"))
 
 # %%
 # A copy and a PP save raise an error when the file is closed, which is when it is uploaded.
@@ -119,8 +117,9 @@ with mount(sandbox.source, mount_point, ["retries=1"]):
 # that you had in memory.
 # A notebook tells you that its kernel has died.
 #
-# If the store is overloaded, ``s3fs`` tries again before it gives up.
-# Here that is once, by default five times, which can take minutes.
+# If the store is overloaded, ``s3fs`` waits and tries again before it gives up.
+# The option ``retries=1`` keeps that short here.
+# By default it tries five times, which can take minutes.
 
 # %% C15
 # The earlier result goes first
@@ -133,9 +132,9 @@ iris.save(cube[:2], earlier)
 sandbox.add_file(earlier, "result.nc")
 
 with mount(sandbox.source, mount_point):
-    print("Before: ", sandbox.sizes()["result.nc"] > 0)
+    print("Not empty before:   ", sandbox.sizes()["result.nc"] > 0)
     with open(mount_point / "result.nc", "wb"):
-        print("Opened: ", sandbox.sizes()["result.nc"] > 0)
+        print("Not empty when open:", sandbox.sizes()["result.nc"] > 0)
 
 # %%
 # An object cannot be changed in part.
@@ -172,8 +171,9 @@ with mount(sandbox.source, mount_point):
 # A PP save uploads the growing file again and again
 # (see :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`), and what was stored
 # while it was small has stayed.
-# Iris loads it without complaint.
-# A job that is killed in the middle of a PP save leaves such a file, too.
+# This one ends where the data of a field end, and Iris loads it without complaint.
+# (We chose the size of the grid for that. A file that is cut elsewhere may fail to load.)
+# A job that is killed in the middle of a PP save leaves an unfinished file, too.
 
 # %% C31
 # Two writers
@@ -233,12 +233,14 @@ with mount(sandbox.source, mount_point):
 # #. Only then rename it to its final name, and compare again.
 
 
-def require_stored(file, key):
+def require_stored(file, path):
     """Raise an error unless the store has exactly this file."""
+    key = path.relative_to(mount_point).as_posix()
     stored = s3.get_object(Bucket=sandbox.bucket, Key=key)["Body"]
-    checksum = hashlib.file_digest(stored, "md5").hexdigest()
-    if checksum != hashlib.md5(file.read_bytes()).hexdigest():
-        raise OSError(f"{key} in the store is not what was saved")
+    checksum = hashlib.file_digest(stored, "sha256").digest()
+    with open(file, "rb") as saved:
+        if checksum != hashlib.file_digest(saved, "sha256").digest():
+            raise OSError(f"{key} in the store is not what was saved")
 
 
 def save_safely(cube, path):
@@ -247,9 +249,9 @@ def save_safely(cube, path):
     upload = path.with_name(f"{path.name}.upload")
     iris.save(cube, file)
     shutil.copyfile(file, upload)
-    require_stored(file, upload.name)
+    require_stored(file, upload)
     upload.replace(path)
-    require_stored(file, path.name)
+    require_stored(file, path)
     file.unlink()
 
 
@@ -262,6 +264,8 @@ print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
 
 # %%
 # The rename costs no upload: ``s3fs`` has the store copy the object, and deletes the first one.
+# (A very large object is copied in parts, so a rename can get lost without an error as well.
+# The second comparison finds that.)
 # Each comparison reads the object back.
 # If anything goes wrong you get an exception, and still have the local file.
 
@@ -275,7 +279,7 @@ print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
 # * *Quota used up*: it takes an empty object, but refuses data.
 # * *No completion*: it does not put the parts together, and says so in the text only.
 # * *No local space*: the disk on which ``s3fs`` collects what you write is full.
-#   ``ulimit`` stands in for that: it lets this ``s3fs`` write no more than 4 MB to a file.
+#   ``ulimit`` stands in for that: it lets this one ``s3fs`` write no more than 4 MB to a file.
 #
 # The last way does without the mount: it uploads the local file with boto3's
 # `upload_file
@@ -351,13 +355,13 @@ axes.xaxis.tick_top()
 axes.margins(0)
 axes.tick_params(length=0)
 axes.spines[:].set_visible(False)
-axes.set_title("What Python says, and what the store has afterwards")
+axes.set_title("What Python says, and what the store has after it", pad=12)
 plt.show()
 
 # %%
-# Of the saves onto the mount none is safe once a refusal comes late.
-# (Without permission even the netCDF save gets away with an error here: the earlier result cannot
-# be emptied, so nothing is written.)
+# Of the saves straight onto the mount none is safe once a refusal comes late.
+# (Without permission even the netCDF save ends with an error here: the earlier result cannot be
+# emptied, so nothing is written.)
 #
 # ``save_safely`` turns every trouble into an exception.
 # At most it leaves an unfinished ``.upload`` behind.
@@ -386,7 +390,7 @@ for label, options in (("in one piece", []), ("in parts", in_parts)):
 sandbox.stop()
 
 # %%
-# It is, if the object was uploaded in one piece, and `not encrypted with a key of yours
+# It is, if the object was uploaded in one piece, and `not encrypted with a key of KMS or of yours
 # <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>`__.
 # The size finds what is missing or cut off.
 # It does not find an earlier result that has the same size.
