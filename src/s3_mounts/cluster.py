@@ -33,8 +33,8 @@ class MountPlugin(WorkerPlugin):
     Give it to ``Client.register_plugin``. Workers that start later mount too, also those that
     replace one that has died. The mount goes when the last worker of its machine closes.
 
-    The workers need what `mount` needs: the ``s3fs`` program, FUSE, credentials, and the address
-    of the store in ``AWS_ENDPOINT_URL``.
+    The workers need what `s3_mounts.mount` needs: the ``s3fs`` program, FUSE, credentials, and the
+    address of the store in ``AWS_ENDPOINT_URL``.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class MountPlugin(WorkerPlugin):
 
     Raises
     ------
-    MountPointError
+    s3_mounts.MountPointError
         If the path is not absolute. What `shared_mount` raises on a worker, registering raises.
     """
 
@@ -103,8 +103,8 @@ def shared_mount(
 
     Raises
     ------
-    MountPointError
-        If something else is mounted there. And what `mount` raises.
+    s3_mounts.MountPointError
+        If something else is mounted there. And what `s3_mounts.mount` raises.
     """
     mount_point = mount_table.absolute(path)
     mount_point.parent.mkdir(parents=True, exist_ok=True)
