@@ -16,7 +16,7 @@ Average a dataset that is four times larger than the memory that you may use.
 # ---------------------
 #
 # The bucket holds 240 years of air temperature over North America, ten years in each file.
-# They are made and uploaded one after the other, so that this lesson itself needs little memory.
+# They are made and uploaded one after the other, so that making them needs little memory.
 # The sum of all years is kept, to check the answer later.
 
 # sphinx_gallery_thumbnail_number = 2
@@ -79,7 +79,7 @@ files = [str(mount_point / name) for name in sizes]
 #
 # You may allocate 80 MB, on top of what Python and Iris need for themselves.
 # To have that limit enforced, the work is done in a Python process of its own.
-# It forbids itself to allocate more, and from then on the kernel refuses it any more.
+# It forbids itself to allocate more, and from then on the kernel enforces that.
 
 limit = 80_000_000
 
@@ -123,7 +123,7 @@ def in_new_python(function, *arguments):
 #
 # There are two ways to the mean: fetch all the data and average them, or leave the fetching to
 # Dask.
-# In the code they differ in one line.
+# In the code they differ only in when they ask for the data.
 
 
 def all_at_once(cube):
@@ -252,7 +252,7 @@ plt.show()
 # %%
 # All at once climbs with every file, and then averaging needs room for copies of it all.
 # The lazy mean goes up and down with every chunk, and stays where it is.
-# More years would cost it no more memory.
+# It does not grow with the files that are done.
 #
 # Each thread has one chunk in hand, and needs some room to work on it.
 # What it makes of a chunk, a partial sum, waits until it can be joined with others.
@@ -265,7 +265,7 @@ plt.show()
 # For reading, more threads gain little: Iris lets only one thread of a process read netCDF at a
 # time.
 # And smaller chunks do not always help: a partial sum is as large as a few years of data, so
-# with chunks of a few years it is the partial sums that fill the memory.
+# with chunks of a few years it is the partial sums that need the memory.
 #
 # What crossed the network
 # ------------------------
