@@ -84,7 +84,16 @@ default_role = "py:obj"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
-numpydoc_xref_ignore = {"or", "of", "to", "optional", "default", "sequence", "iterable", "psutil.Process"}
+numpydoc_xref_ignore = {
+    "or",
+    "of",
+    "to",
+    "optional",
+    "default",
+    "sequence",
+    "iterable",
+    "psutil.Process",
+}
 numpydoc_xref_aliases = {
     "Path": "pathlib.Path",
     "path-like": "os.PathLike",
