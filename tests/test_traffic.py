@@ -1,7 +1,7 @@
 import pytest
 
 from s3_mounts import Request, Traffic
-from s3_mounts.traffic import operation_name
+from s3_mounts.traffic import access_key, operation_name
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,45 @@ def test_operation_has_the_name_of_the_api_reference(method, key, query, name):
 def test_a_put_with_a_source_is_a_copy():
     assert operation_name("PUT", "a.nc", "", is_copy=True) == "CopyObject"
     assert operation_name("PUT", "a.nc", "uploadId=u", is_copy=True) == "UploadPartCopy"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "query"),
+    [
+        ("AWS4-HMAC-SHA256 Credential=me/20260101/us-east-1/s3/aws4_request, Signature=x", ""),
+        ("AWS4-HMAC-SHA256 SignedHeaders=host,Credential=me/20260101/us-east-1/s3/x", ""),
+        ("AWS me:signature=", ""),
+        ("", "X-Amz-Expires=9&X-Amz-Credential=me%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"),
+        ("", "AWSAccessKeyId=me&Signature=x"),
+    ],
+)
+def test_whoever_signed_a_request_is_known(authorization, query):
+    assert access_key(authorization, query) == "me"
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic me:secret", "AWS4-HMAC-SHA256 Credential="])
+def test_a_request_that_is_not_signed_has_no_key(authorization):
+    assert access_key(authorization, "list-type=2&prefix=Credential=me/") == ""
+
+
+def test_traffic_tells_whose_keys_signed_the_requests(sandbox):
+    import urllib.request
+
+    import boto3
+
+    mine, yours = (
+        boto3.client("s3", aws_access_key_id=name, aws_secret_access_key="x")
+        for name in ("mine", "yours")
+    )
+    air = {"Bucket": sandbox.bucket, "Key": "air_temp.pp"}
+    with sandbox.traffic() as traffic:
+        mine.list_objects_v2(Bucket=sandbox.bucket)
+        yours.head_object(**air)
+        urllib.request.urlopen(mine.generate_presigned_url("get_object", Params=air)).close()
+        yours.put_bucket_acl(Bucket=sandbox.bucket, ACL="public-read")
+        urllib.request.urlopen(f"{sandbox.endpoint}/{sandbox.bucket}").close()
+    keys = [request.access_key for request in traffic.log]
+    assert keys == ["mine", "yours", "mine", "yours", ""]
 
 
 def test_traffic_adds_up_and_shows_a_total():

@@ -28,7 +28,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from s3_mounts.mount_table import abandon_below, remove_folder
-from s3_mounts.traffic import Request, operation_name
+from s3_mounts.traffic import Request, access_key, operation_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -129,6 +129,7 @@ class RequestLog:
             environ["QUERY_STRING"],
             is_copy="HTTP_X_AMZ_COPY_SOURCE" in environ,
         )
+        signed_by = access_key(environ.get("HTTP_AUTHORIZATION", ""), environ["QUERY_STRING"])
         fault = self._faults.get(operation)
         application = _failing(fault) if fault else self._application
         with self._lock:
@@ -141,7 +142,9 @@ class RequestLog:
         finally:
             with self._lock:
                 self._active -= 1
-                self._finished.append(Request(bucket, key, operation, status, sent, received.count))
+                self._finished.append(
+                    Request(bucket, key, operation, status, sent, received.count, signed_by)
+                )
 
 
 def _failing(status: int) -> WSGIApplication:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -74,6 +75,36 @@ def operation_name(method: str, key: str, query: str, *, is_copy: bool = False) 
     return _OBJECT_OPERATIONS.get(method, method)
 
 
+def access_key(authorization: str, query: str) -> str:
+    """Find out whose credentials signed an HTTP request.
+
+    Parameters
+    ----------
+    authorization : str
+        The header ``Authorization``; empty if there is none.
+    query : str
+        The query string, without the question mark, where a presigned URL has it.
+
+    Returns
+    -------
+    str
+        The access key ID, which is no secret; empty for an unsigned request.
+
+    Examples
+    --------
+    >>> access_key("AWS4-HMAC-SHA256 Credential=me/20260101/us-east-1/s3/aws4_request, ...", "")
+    'me'
+    >>> access_key("", "X-Amz-Credential=me%2F20260101%2Fus-east-1%2Fs3%2Faws4_request")
+    'me'
+    """
+    signed = re.search(r"Credential=([^/,\s]+)/|^AWS ([^:]+):", authorization)
+    if signed:
+        return signed[1] or signed[2]
+    parameters = parse_qs(query)
+    scope = parameters.get("X-Amz-Credential") or parameters.get("AWSAccessKeyId") or [""]
+    return scope[0].partition("/")[0]
+
+
 @dataclass(frozen=True)
 class Request:
     """One request, as the server saw it.
@@ -88,6 +119,8 @@ class Request:
         The HTTP status of the answer.
     bytes_down, bytes_up : int
         The bytes of the two bodies that were really sent, without headers.
+    access_key : str, default: ""
+        The access key ID of the credentials that signed it; empty for an unsigned request.
     """
 
     bucket: str
@@ -96,6 +129,7 @@ class Request:
     status: int
     bytes_down: int
     bytes_up: int
+    access_key: str = ""
 
 
 class Traffic:

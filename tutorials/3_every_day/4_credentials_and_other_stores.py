@@ -1,0 +1,317 @@
+"""
+Credentials and other stores
+============================
+
+See whose keys ``s3fs`` uses, mount buckets that you may only read, and subtract a cube in one
+store from a cube in another.
+
+* **You will learn** where ``s3fs`` looks for credentials and in which order, how to mount a part
+  of a bucket, a public one, and one of a store that is not Amazon's.
+* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **Time**: nine minutes to read.
+"""
+
+# %%
+# A key has two parts: an *access key ID*, which says who you are, and a secret.
+# Each request is signed with the secret, and names the ID.
+# The sandbox's server writes that ID down, so you can see whose key was used.
+# It accepts every key.
+
+# sphinx_gallery_thumbnail_number = 1
+import io
+import os
+import secrets
+import textwrap
+from contextlib import redirect_stdout
+from unittest.mock import patch
+
+import boto3
+import iris
+import iris.analysis
+import iris.quickplot as qplt
+import matplotlib.pyplot as plt
+
+from s3_mounts import StoreError, mount, sample_path, start_sandbox
+from s3_mounts.server import Server
+
+# Opt in to what Iris will do by default, so that it has nothing to warn about.
+iris.FUTURE.date_microseconds = True
+
+sandbox = start_sandbox(
+    "climate-data",
+    samples=["A1B_north_america.nc", "GloSea4/ensemble_001.pp"],
+)
+mount_point = sandbox.directory / "my_bucket"
+mount_point.mkdir()
+
+# %% C13
+# A password file is private, or refused
+# --------------------------------------
+#
+# A password file has one line, ``ID:SECRET``.
+
+key_file = sandbox.directory / "key"
+key_file.write_text(f"from-passwd-file:{secrets.token_hex(20)}\n")
+sandbox.shell("chmod 644 key")
+sandbox.shell(f"s3fs {sandbox.source} my_bucket -o passwd_file=key", status=1)
+
+# %%
+# Others could read it.
+# Make it yours alone, and it is taken.
+
+sandbox.shell("chmod 600 key")
+sandbox.shell(f"s3fs {sandbox.source} my_bucket -o passwd_file=key")
+sandbox.shell("findmnt --output FSTYPE --mountpoint my_bucket")
+sandbox.shell("umount my_bucket")
+
+# %%
+# Never write a secret on a command line: everybody on the machine can read it there.
+#
+# Whose key is used?
+# ------------------
+#
+# On a machine that has been used for a while there are keys in several places.
+# Put a different ID into each of them.
+
+
+def private_file(name, text):
+    """Write a file that only you can read, and give its path."""
+    path = sandbox.directory / name
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return str(path)
+
+
+secret = secrets.token_hex(20)
+environment = {
+    "AWS_ACCESS_KEY_ID": "from-environment",
+    "AWS_SECRET_ACCESS_KEY": secret,
+}
+profile = {
+    "AWS_PROFILE": "team",
+    "AWS_SHARED_CREDENTIALS_FILE": private_file(
+        "credentials",
+        "[team]\naws_access_key_id = from-profile\n"
+        f"aws_secret_access_key = {secret}\n",
+    ),
+}
+credential_file = {
+    "AWS_CREDENTIAL_FILE": private_file(
+        "other_key", f"from-credential-file:{secret}\n"
+    ),
+}
+
+# %%
+# Mount with each combination, and compare with what boto3 takes in the same environment.
+
+
+def key_of_s3fs(options):
+    """Mount and list the bucket, and see which key the server saw."""
+    with sandbox.traffic() as traffic, redirect_stdout(io.StringIO()):
+        sandbox.shell(f"s3fs {sandbox.source} my_bucket {options}")
+        sandbox.shell("ls my_bucket && umount my_bucket")
+    (key,) = {request.access_key for request in traffic.log}
+    return key
+
+
+def key_of_boto3():
+    """See which key boto3 would use."""
+    return boto3.session.Session().get_credentials().access_key
+
+
+def compare(label, variables, options=""):
+    """Set environment variables for a while, and see whose key is used."""
+    with patch.dict(os.environ, variables):
+        for name in environment.keys() - variables.keys():
+            os.environ.pop(name, None)
+        print(f"{label:<30}{key_of_s3fs(options):<22}{key_of_boto3()}")
+
+
+print(f"{'what is set':<30}{'s3fs':<22}boto3")
+compare("environment", environment)
+compare("environment, passwd_file", environment, "-o passwd_file=key")
+compare(
+    "environment, -o profile=team", environment | profile, "-o profile=team"
+)
+compare("environment, credential file", environment | credential_file)
+compare("profile, credential file", profile | credential_file)
+
+# %%
+# Two of these surprise people.
+#
+# * **Keys in the environment win over a profile**, even one that you ask for with
+#   ``-o profile=``, without a word.
+# * ``s3fs`` does not know the variables ``AWS_PROFILE`` and ``AWS_SHARED_CREDENTIALS_FILE``, which
+#   boto3 does.
+#
+# This is the whole order. The first that is there is taken.
+#
+# #. The option ``passwd_file``.
+# #. ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, with ``AWS_SESSION_TOKEN`` if it is set.
+# #. ``AWS_CREDENTIAL_FILE``, a password file.
+# #. ``~/.aws/credentials``, and in it the profile given by ``-o profile=``, or ``default``.
+#    ``~`` is the home of your account, even if ``HOME`` is another directory.
+# #. ``~/.passwd-s3fs``, then ``/etc/passwd-s3fs``.
+#
+# The table shows the first three and the environment before a profile.
+# The files in your home are yours, so the lesson leaves them alone.
+#
+# All of them are read once, when ``s3fs`` starts.
+# When a session token has expired, mount anew.
+#
+# Wrong keys, wrong names
+# -----------------------
+#
+# With a mistyped bucket, ``s3fs`` 1.90 says nothing and ends with status 0, and 1.96 and 1.97 mount
+# something that hangs.
+# :func:`s3_mounts.mount` asks the store first, and says what is wrong.
+
+
+def try_to_mount(source):
+    """Print why a bucket cannot be mounted."""
+    try:
+        mount(source, mount_point)
+    except StoreError as error:
+        words = str(error).replace(sandbox.endpoint, "STORE")
+        print(textwrap.fill(words, 79), end="\n\n")
+
+
+try_to_mount("climate-dta")
+try_to_mount(f"{sandbox.bucket}:/GloSea5")
+with sandbox.failing("ListObjects", "HeadBucket", status=403):
+    try_to_mount(sandbox.source)
+
+# %%
+# May read, may not write
+# -----------------------
+#
+# If you only want to read, say so with ``-o ro``.
+# Then nothing in the bucket can change by accident.
+
+sandbox.shell(f"s3fs {sandbox.source} my_bucket -o ro")
+sandbox.shell("cp key my_bucket/key", status=1)
+sandbox.shell("rm my_bucket/A1B_north_america.nc", status=1)
+sandbox.shell("umount my_bucket")
+
+# %%
+# Without ``ro``, and with a key that may not write, you learn it later: when a file is closed.
+
+sandbox.shell(f"s3fs {sandbox.source} my_bucket")
+with sandbox.failing("PutObject", status=403):
+    sandbox.shell("cp key my_bucket/key", status=1)
+print("It is in the store:", "key" in sandbox.sizes())
+sandbox.shell("umount my_bucket")
+
+# %% C01
+# A part of a bucket
+# ------------------
+#
+# ``BUCKET:/PREFIX`` mounts what is below a prefix.
+# Since 1.93 ``s3fs`` needs the option ``compat_dir`` for most prefixes; older versions do not know
+# that option.
+# ``sandbox.shell`` and :func:`~s3_mounts.mount` add it where it is needed.
+
+sandbox.shell(f"s3fs {sandbox.bucket}:/{sandbox.prefix}GloSea4 my_bucket")
+sandbox.shell("ls my_bucket")
+sandbox.shell("umount my_bucket")
+
+# %% C34
+# Another store
+# -------------
+#
+# Many institutes have a store of their own that understands S3: MinIO, Ceph and others.
+# ``s3fs`` takes its address from the option ``url``, and not from ``AWS_ENDPOINT_URL`` as boto3
+# does.
+# Most want ``use_path_request_style`` as well: then the bucket's name is in the path of a request,
+# not in the name of the server.
+#
+# Here is the store of a partner.
+# It has a bucket with a scenario that you do not have, and one that is open to everybody.
+
+partner = Server()
+s3 = boto3.client("s3", endpoint_url=partner.url)
+name = "E1_north_america.nc"
+for bucket in ("partner-data", "open-data"):
+    s3.create_bucket(Bucket=bucket)
+    s3.upload_file(str(sample_path(name)), bucket, name)
+s3.put_bucket_acl(Bucket="open-data", ACL="public-read")
+s3.put_object_acl(Bucket="open-data", Key=name, ACL="public-read")
+
+# %%
+# Mount both stores at once: each mount has its own address and its own key.
+
+private_file("partner_key", f"key-for-partner:{secret}\n")
+sandbox.shell(f"mkdir partner && s3fs {sandbox.source} my_bucket")
+partner_store = {"STORE": partner.url, "AWS_ENDPOINT_URL": partner.url}
+before = len(partner.requests())
+with patch.dict(os.environ, partner_store):
+    sandbox.shell(
+        "s3fs partner-data partner -o passwd_file=partner_key"
+        " -o url=$STORE -o use_path_request_style"
+    )
+sandbox.shell("ls my_bucket partner")
+
+# %%
+# Two cubes, from two stores, with two keys.
+# To Iris they are two files.
+
+
+def last_30_years(path):
+    """Load the mean from December 2069 to November 2099."""
+    cube = iris.load_cube(path)[-30:]
+    cube.remove_coord("forecast_period")  # it has no bounds to average over
+    return cube.collapsed("time", iris.analysis.MEAN)
+
+
+ours = last_30_years(mount_point / "A1B_north_america.nc")
+theirs = last_30_years(sandbox.directory / "partner" / name)
+
+plt.figure(figsize=(8, 4.6), layout="constrained")
+qplt.contourf(ours - theirs, levels=range(6), cmap="YlOrRd", extend="max")
+plt.gca().coastlines(resolution="110m")
+plt.title("Mean air temperature 2070/99: A1B in our store minus E1 in theirs")
+plt.show()
+
+# %%
+# The partner's log names the partner's key alone.
+
+keys = {request.access_key for request in partner.requests(since=before)}
+print("Keys that the partner has seen:", *keys)
+sandbox.shell("umount my_bucket partner")
+
+# %%
+# A public bucket
+# ---------------
+#
+# Open data need no key, and ``public_bucket=1`` says so.
+# The requests are not signed.
+
+before = len(partner.requests())
+with patch.dict(os.environ, partner_store):
+    sandbox.shell(
+        "s3fs open-data partner -o public_bucket=1 -o ro"
+        " -o url=$STORE -o use_path_request_style"
+    )
+again = last_30_years(sandbox.directory / "partner" / name)
+print("The same data:", bool((again.data == theirs.data).all()))
+keys = {request.access_key for request in partner.requests(since=before)}
+print("All requests came without a key:", keys == {""})
+
+# %%
+# ``mount`` is not for this: it asks the store first, with your key.
+
+sandbox.stop()
+partner.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * ``passwd_file`` wins over the environment, and the environment over a profile.
+# * A password file must be readable by you alone.
+# * ``-o ro`` refuses a write at once. A key that may not write refuses it when the file is closed.
+# * ``url`` and ``use_path_request_style`` lead to another store, ``public_bucket=1`` to open data.
+#   What other stores need is listed in `the wiki of s3fs
+#   <https://github.com/s3fs-fuse/s3fs-fuse/wiki/Non-Amazon-S3>`__.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_4_beyond_one_machine_1_larger_than_memory.py`.
