@@ -12,9 +12,11 @@ import datetime
 import io
 import itertools
 import json
+import os
 import queue
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,9 @@ from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 from proof import project
 from proof.documents import blocks_of, documents
 from proof.project import ROOT
+
+LIMIT = 900
+"""How long a verification may take, in seconds: a changed number can make a loop endless."""
 
 RESULT = ROOT / "benchmarks" / "mutation.json"
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d+")
@@ -170,13 +175,25 @@ def verify(scratch: Path, *documents: str) -> str:
     if any(name.startswith("tutorials/") for name in documents):
         site = ["sphinx", "-W", "--keep-going", "-n", "-q", "-c", ".", "docs", "build/html"]
         commands.insert(0, site)
-    for command in commands:
-        ended = subprocess.run(
-            [sys.executable, "-m", *command], cwd=scratch, capture_output=True, text=True
-        )
-        if ended.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            return f"{ended.stdout}{ended.stderr}"
-    return ""
+    return next(filter(None, (_wrong(command, scratch) for command in commands)), "")
+
+
+def _wrong(command: list[str], scratch: Path) -> str:
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=scratch,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"It did not end within {LIMIT} s."
+    passed = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return "" if process.returncode in passed else said
 
 
 def main() -> None:

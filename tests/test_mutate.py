@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from proof import mutate
 from proof.documents import blocks_of
 from proof.mutate import Change, changes, is_noticed
 from proof.project import LESSONS, ROOT
@@ -50,3 +51,11 @@ def test_a_change_is_noticed_if_the_document_fails(tmp_path, monkeypatch, after,
     change = Change("page.rst", 1, 7, "one", after)
     assert is_noticed(tmp_path, change) == noticed
     assert page.read_text() == "$ echo one", "it is as it was"
+
+
+def test_a_verification_that_does_not_end_counts_as_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutate, "LIMIT", 1)
+    endless = ["http.server", "--bind", "127.0.0.1", "0"]
+    monkeypatch.setattr(mutate, "verify", lambda scratch, name: mutate._wrong(endless, scratch))
+    (tmp_path / "page.rst").write_text("$ echo one")
+    assert is_noticed(tmp_path, Change("page.rst", 1, 7, "one", "two"))
