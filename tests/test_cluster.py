@@ -93,6 +93,27 @@ def test_a_mount_of_somebody_else_is_left(sandbox, mount_point):
     unmount(mount_point)
 
 
+def test_a_mount_that_was_made_by_a_linked_path_is_found_and_left(sandbox, mount_point):
+    link = sandbox.directory / "link"
+    link.symlink_to(sandbox.directory)
+    sandbox.shell(f"s3fs {sandbox.source} {link}/{mount_point.name}")
+    (server,) = mount_table.servers(mount_point)
+    with shared_mount(sandbox.source, mount_point):
+        assert mount_table.servers(mount_point) == [server]
+    assert is_mounted(mount_point)
+    unmount(mount_point)
+    assert not is_mounted(mount_point)
+
+
+def test_a_mount_whose_server_cannot_be_seen_is_left(sandbox, mount_point, monkeypatch):
+    with mount(sandbox.source, mount_point):
+        monkeypatch.setattr(mount_table, "servers", lambda path: [])
+        with shared_mount(sandbox.source, mount_point) as path:
+            assert os.listdir(path) == ["air_temp.pp"]
+        assert is_mounted(mount_point)
+        monkeypatch.undo()
+
+
 def test_another_bucket_is_refused(sandbox, mount_point):
     with (
         mount(sandbox.source, mount_point),

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import platform
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -24,7 +25,7 @@ from s3_mounts.errors import MountPointError, UnmountError
 from s3_mounts.mounting import mount, unmount
 
 _BUSY = 5
-"""How long the last user tries to unmount what is busy, in seconds."""
+"""How long to wait for a mount that is busy or does not answer, in seconds."""
 
 
 class MountPlugin(WorkerPlugin):
@@ -123,7 +124,8 @@ def shared_mount(
         finally:
             with _opened(mount_point, "gate") as gate:
                 fcntl.flock(gate, fcntl.LOCK_EX)
-                if _alone(users) and gate.read() == _server(mount_point):
+                ours = gate.read()
+                if _alone(users) and ours and ours == _server(mount_point):
                     _remove(mount_point)
 
 
@@ -152,15 +154,27 @@ def _is_mounted(source: str, mount_point: Path) -> bool:
     if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
         return False
     serving = mount_table.servers(mount_point)
-    if not serving:
+    if not serving and not _answers(mount_point):
         mount_table.abandon(mount_point)
         return False
-    if source not in serving[0].cmdline():
+    if serving and source not in serving[0].cmdline():
         raise MountPointError(
             f"expected {source} to be mounted on {mount_point}, found another one:"
             f" {' '.join(serving[0].cmdline())}. Unmount it, or choose another directory."
         )
     return True
+
+
+def _answers(mount_point: Path) -> bool:
+    # Whoever looks into a mount that hangs may hang too, so another process does it.
+    probe = subprocess.Popen(
+        ["stat", "--file-system", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        return probe.wait(_BUSY) == 0
+    except subprocess.TimeoutExpired:
+        probe.kill()
+        return True
 
 
 def _remove(mount_point: Path) -> None:

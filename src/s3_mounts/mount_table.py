@@ -117,10 +117,11 @@ def servers(mount_point: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            started_in = process.environ().get("PWD", "/")
-            words = (os.path.join(started_in, word) for word in process.cmdline())
-            if str(mount_point) in map(os.path.normpath, words) and "/dev/fuse" in _links(process):
-                found.append(process)
+            if "/dev/fuse" in _links(process):
+                started_in = process.environ().get("PWD", "/")
+                words = (os.path.join(started_in, word) for word in process.cmdline())
+                if mount_point in map(absolute, words):
+                    found.append(process)
     return found
 
 
