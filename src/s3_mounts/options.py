@@ -58,8 +58,9 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     Parameters
     ----------
     cache : path-like
-        A directory on a local disk for the parts that were read. s3fs adds to it for as long as
-        the bucket is mounted, and empties it when it starts and ends.
+        A directory on a local disk for the parts that were read, and for nothing else. s3fs adds
+        to it for as long as the bucket is mounted. When it starts and ends, it deletes all that
+        is below it in a directory with the bucket's name, whoever put it there.
 
     Returns
     -------
@@ -89,8 +90,8 @@ def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
     Parameters
     ----------
     cache : path-like
-        A directory on a local disk, with room for all that you read; one for each mount. s3fs
-        adds to it for as long as the bucket is mounted, and empties it when it starts and ends.
+        A directory on a local disk with room for all that you read, one for each mount, and used
+        for nothing else: see `sparse_read_options`.
 
     Returns
     -------

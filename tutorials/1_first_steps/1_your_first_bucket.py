@@ -16,7 +16,8 @@ Mount a bucket, load a cube from it, draw a map, and unmount.
 #
 # :func:`~s3_mounts.start_sandbox` starts an S3 server on your own machine and puts some of Iris's
 # sample data into a bucket named ``climate-data``.
-# Everything below works in the same way on a bucket of yours.
+# Everything below works in the same way on a bucket of yours, once your credentials are in
+# ``~/.aws/credentials`` or in the environment.
 
 import iris
 import iris.quickplot as qplt
@@ -50,10 +51,16 @@ sandbox.shell("mkdir my_bucket")
 sandbox.shell(f"s3fs {sandbox.source} my_bucket")
 
 # %% C14
+# This is the command for a bucket at Amazon.
+# For another store you add ``-o url=ADDRESS -o use_path_request_style``.
+# Here ``sandbox.shell`` does that for you, unseen.
+#
 # That was silent, and silence proves nothing: ``s3fs`` says nothing and exits with status 0 in
 # many cases in which **nothing** is mounted.
 # So look whether a file system of type ``fuse.s3fs`` is there.
 # The command fails if there is none.
+# (Since ``s3fs`` 1.96 there can also be one that never answers, for a mistyped bucket.
+# :func:`s3_mounts.mount`, in the next lesson, finds that out too.)
 
 sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 
@@ -81,7 +88,9 @@ print(cube)
 
 # %%
 # The cube is as lazy as one from a local disk.
-# Its data are a :class:`Dask array <dask.array.Array>`, and stay in the bucket until you use them.
+# Its data are a :class:`Dask array <dask.array.Array>`: Iris does not read them until you use them.
+# What ``s3fs`` fetches all the same is the question of
+# :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
 
 print("Lazy before it is drawn:", cube.has_lazy_data())
 
@@ -108,8 +117,8 @@ plt.show()
 #
 # A mount is a running program that outlives your Python session.
 # Unmount when you are done.
-# Root and, on a current Linux, every user can do that with ``umount``.
-# On an older one, the user who mounted takes ``fusermount -u my_bucket``, or ``fusermount3 -u my_bucket``.
+# Root can do that with ``umount``, and on a current Linux so can the user who mounted.
+# On an older one, that user takes ``fusermount -u my_bucket``, or ``fusermount3 -u my_bucket``.
 
 sandbox.shell("umount my_bucket")
 
@@ -128,7 +137,8 @@ sandbox.stop()
 # ------------------
 #
 # * ``s3fs BUCKET DIRECTORY`` makes a bucket look like a directory, for every program.
-# * Its silence proves nothing. ``findmnt --mountpoint DIRECTORY`` does.
+# * Its silence proves nothing. If ``findmnt --mountpoint DIRECTORY`` finds nothing, nothing is
+#   mounted.
 # * Iris loads from the mount as from any other path.
 # * ``umount`` ends it.
 #

@@ -6,7 +6,9 @@ Save netCDF and PP through the mount, find the objects again, and see what each 
 
 * **You will learn** when a saved cube is really in the bucket, what a save costs, and which way
   of saving we recommend.
-* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **You need** the ``s3fs`` program and FUSE.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: seven minutes to read.
 """
 
@@ -103,7 +105,7 @@ print("Closed, bytes in the store:", stored)
 # -------------------
 #
 # An object cannot be changed in part, so every upload sends **the whole file again**.
-# A save may open and close its file, or flush it, many times.
+# A save may open and close its file many times, and each close uploads.
 # The sandbox's server counts the bytes that it receives.
 # Compare them with the size of the object that is there at the end.
 
@@ -132,16 +134,18 @@ def save_locally_and_copy(path):
     local.unlink()
 
 
+pieces = cube.copy(cube.lazy_data().rechunk((8, -1, -1)))
 measure("PP, 20 fields", save_directly(cube[:20]), "20_fields.pp")
 measure("PP, 40 fields", save_directly(cube[:40]), "40_fields.pp")
 measure("PP, 80 fields", save_directly(cube), "80_fields.pp")
-measure("netCDF", save_directly(cube), "direct.nc")
+measure("netCDF, in memory", save_directly(cube), "direct.nc")
+measure("netCDF, lazy, 10 pieces", save_directly(pieces), "lazy.nc")
 measure("PP, saved locally, copied", save_locally_and_copy, "copied.pp")
 measure("netCDF, saved locally, copied", save_locally_and_copy, "copied.nc")
 
 # %% C15
 # A PP save straight onto the mount uploads the growing file three times for every field.
-# Twice the fields cost four times the upload.
+# Twice the fields make twice the uploads, and the object is twice as large: four times as many bytes.
 
 figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 colours = [
@@ -159,8 +163,9 @@ plt.show()
 # The way that we recommend
 # -------------------------
 #
-# **Save to the local disk, then copy the finished file.**
+# **Save to the local disk, then copy the finished file to a new name.**
 # It uploads every byte once.
+# (To write over an object empties it first. If the copy then fails, both are gone.)
 # Afterwards ask the store, not the mount, whether it has all of it.
 
 local = sandbox.directory / "result.nc"
@@ -185,7 +190,8 @@ sandbox.stop()
 # * A save through the mount works with ``iris.save`` as you know it, for netCDF and PP alike.
 # * The object is stored when the file is closed, not before.
 # * Saving PP straight onto the mount uploads the growing file again and again.
-#   How often netCDF does so depends on the version of ``s3fs``.
+# * So does netCDF, for each piece of lazy data. For data in memory it depends on the version of
+#   ``s3fs``.
 # * Saving locally and copying uploads it once.
 #
 # A save can also fail: :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py` shows how, and what to do.

@@ -188,6 +188,7 @@ with netCDF4.Dataset(remote / "netcdf4.nc") as dataset:
 # NIMROD, NAME, ABF and ABL are not lazy: **to load one is to read all of it**.
 # So it is with GRIB, though that is lazy: ecCodes takes each message whole.
 # From PP, fieldsfiles and netCDF Iris reads only what describes the data.
+# In PP that is spread over the whole file, so through a mount most of a PP file moves.
 # The mesh is not lazy only because it holds so few numbers.
 #
 # This is how four of them look.
@@ -303,7 +304,10 @@ for y, label in enumerate(rows):
         continue
     for x, column in enumerate(COLUMNS):
         word = WORDS[results[label].get(column)]
-        axes.barh(y, 1, left=x, height=0.9, color=COLOURS[word])
+        colour = COLOURS[word]
+        if (label, column) == ("netCDF, UGRID mesh", "lazy"):
+            word = "no, too small"
+        axes.barh(y, 1, left=x, height=0.9, color=colour)
         axes.text(x + 0.5, y, word, ha="center", va="center")
 axes.set(xlim=(0, 3), ylim=(len(rows) - 0.5, -0.5))
 axes.set_xticks([0.5, 1.5, 2.5], COLUMNS)
@@ -315,6 +319,7 @@ plt.show()
 
 # %%
 # A dash means that ``iris.load`` or ``iris.save`` does not do this for the format, wherever it is.
+# (Iris can also save into an open ``netCDF4.Dataset``, which is not tried here.)
 
 mounted.unmount()
 sandbox.stop()

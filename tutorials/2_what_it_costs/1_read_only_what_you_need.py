@@ -6,8 +6,9 @@ Ask a large file three small questions and a large one, and see what crosses the
 
 * **You will learn** why a mount moves far more than you ask for, how to measure that, and which
   options of ``s3fs`` bring it down.
-* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space. You need
-  no S3 account.
+* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: eight minutes to read.
 """
 
@@ -149,8 +150,8 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 #       the object store over the network.
 #
 # Iris asks for a few kilobytes here and there.
-# ``s3fs`` answers each of these reads with a *prefetch*: from that place on it fetches
-# ``multipart_size`` (10 MB) times the number of its threads (5, or 10 since s3fs 1.96).
+# For each read of a part that it does not have, ``s3fs`` fetches more, the *prefetch*: from that
+# place on, ``multipart_size`` (10 MB) times the number of its threads (5, or 10 since s3fs 1.96).
 # Without a cache it forgets all of it when the file is closed, and one load opens and closes the
 # file several times.
 #
@@ -167,7 +168,8 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # :func:`~s3_mounts.sparse_read_options` gives the options that keep the prefetch small,
 # under the names that your version of ``s3fs`` takes.
 # They also keep what was read on the local disk.
-# The cache is a directory of yours.
+# The cache is a directory that is used for nothing else: ``del_cache`` deletes what is below it,
+# whoever put it there.
 
 options = sparse_read_options(sandbox.directory / "cache")
 for option in options:
@@ -200,6 +202,7 @@ plt.show()
 # ------------
 #
 # The dashed line is the size of the whole file.
+# The questions are asked in turn, so with a cache each begins with what those before have fetched.
 
 figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
 positions = np.arange(len(default))
@@ -211,7 +214,11 @@ for offset, label, colour, counted in (
     bars = axes.barh(
         positions + offset, megabytes, height=0.38, color=colour, label=label
     )
-    axes.bar_label(bars, fmt=" %.0f MB")
+    axes.bar_label(
+        bars,
+        fmt=" %.1f MB",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
 axes.axvline(
     file_size / 1e6,
     color="0.4",
@@ -224,14 +231,15 @@ axes.invert_yaxis()
 axes.margins(x=0.15)
 axes.set_xlabel("MB moved over the network")
 axes.set_title(
-    f"What four questions to a file of {file_size / 1e6:.0f} MB move"
+    f"What four questions to a file of {file_size / 1e6:.0f} MB move,"
+    " by default and with options"
 )
 figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# A single field of 1 MB still costs more than itself, because the least that ``s3fs`` fetches at a
-# time is 5 MB.
+# A single field of 1 MB still costs more than itself: the least that ``s3fs`` fetches at a time is
+# 5 MB for each of its threads, and a field can take more than one fetch.
 # The time series needs 24 numbers, but each of them is in a chunk of 1 MB, and a chunk is read
 # whole; some of them are in the cache already, since the questions before have fetched them.
 # No option of a mount can change the chunks: they are decided when the file is written.
@@ -248,6 +256,6 @@ sandbox.stop()
 # * A small ``multipart_size``, few threads and a cache bring it down to a small part of that.
 # * ``with sandbox.traffic() as traffic:`` tells you what your own code moves.
 #
-# If you will read all of a file, copy it first instead: that moves it once.
+# If you will read all of a file, you can also copy it first: that moves it once.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`.

@@ -7,8 +7,9 @@ site.
 
 * **You will learn** which options decide what a mount moves, what that means in seconds where you
   are, and which ones to take for your work.
-* **You need** the ``s3fs`` program, FUSE, 2 GB of memory and 1 GB of temporary disk space. You
-  need no S3 account.
+* **You need** the ``s3fs`` program, FUSE, 2 GB of memory and 1 GB of temporary disk space.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: ten minutes to read.
 """
 
@@ -282,9 +283,9 @@ print("With use_cache you read:", read_again(whole_file_options(cache)))
 # bandwidth.
 #
 # It is a model, not a measurement.
-# It takes the requests one after another, so it is an upper limit: those of one prefetch overlap
-# in reality.
-# The bytes alone are the lower limit.
+# It takes the requests one after another, though those of one prefetch overlap.
+# It leaves out the time that the server and Iris take.
+# Use it to compare options, not to predict a time.
 #
 # **Put in the latency and the bandwidth of your own site.**
 # Time one small request and one large download to learn them.
@@ -296,6 +297,11 @@ seconds = requests * latency + moved / bandwidth
 print(f"{'seconds':<20}", *(f"{name:>14}" for name in work))
 for name, row in zip(choices, seconds, strict=True):
     print(f"{name:<20}", *(f"{number:>14.1f}" for number in row))
+
+print("Which to take, within 10 % of the best:")
+for name, column in zip(work, seconds.T, strict=True):
+    best = np.array(list(choices))[column < 1.1 * column.min()]
+    print(f"{name}:", " or ".join(best))
 
 # %%
 # Three typical sites
@@ -329,7 +335,8 @@ plt.show()
 # At all three sites a request takes less time than even the smallest prefetch.
 # So for sparse reads it does not pay to fetch more in order to ask less often:
 # ``small, use_cache`` is the best everywhere, and the slower the line, the more so.
-# For whole files ``use_cache`` is the best.
+# For whole files ``use_cache`` is the best of the six.
+# It moves each byte once, as copying the file first does.
 # For small files all that keep something are close together: the requests decide.
 #
 # Three recipes
@@ -347,13 +354,16 @@ plt.show()
 #      - ``multipart_size=5``, ``max_thread_count=2``, ``use_cache=DIR``, ``del_cache``
 #      - :func:`~s3_mounts.sparse_read_options`
 #    * - whole files
-#      - ``use_cache=DIR``, ``del_cache``
+#      - ``use_cache=DIR``, ``del_cache``; or copy the file first
 #      - the same
 #      - :func:`~s3_mounts.whole_file_options`
 #    * - many small files
 #      - as for whole files, and fewer, larger files if you can
 #      - the same
 #      - :func:`~s3_mounts.whole_file_options`
+#
+# **Take a new directory for DIR, and one for each mount.**
+# ``del_cache`` deletes what is below it for your bucket, also files of yours.
 #
 # Since 1.96, **never ask for a single thread**: it can wait for itself, and your program hangs
 # for ever.

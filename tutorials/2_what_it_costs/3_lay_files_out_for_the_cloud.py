@@ -7,8 +7,9 @@ moves.
 
 * **You will learn** how to see and to choose the layout of a netCDF file, and which layout suits
   which question.
-* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space. You need
-  no S3 account.
+* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: nine minutes to read.
 """
 
@@ -187,7 +188,8 @@ for name, keywords in layouts.items():
 
 # %%
 # Each mark is a part of the file that is read.
-# Those at its beginning and its end describe the data.
+# The thin ones of *one field* describe the data.
+# Most of them are at the beginning and the end.
 
 figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
 colours = {"one field": "tab:orange", "time series": "tab:blue"}
@@ -203,7 +205,7 @@ for line, name in enumerate(layouts):
 axes.set_yticks(range(len(layouts)), list(layouts))
 axes.invert_yaxis()
 axes.set_xlabel("place in the file, MB")
-axes.set_title("The parts of the file that are read")
+axes.set_title("Where in the file two questions read, for seven layouts")
 figure.legend(loc="outside lower center", ncols=2)
 plt.show()
 
@@ -277,7 +279,7 @@ plt.show()
 # So for a mount, **few places** count for more than few bytes.
 # Look at the time series of *too small*: few bytes, in many places.
 #
-# The netCDF library can also fetch byte ranges from a URL, without a mount.
+# The netCDF library can also fetch byte ranges of a public object from its URL, without a mount.
 # Then nothing is rounded up, and what is left is the layout:
 
 keys = {"contiguous": "plain.nc", "middle way, zlib": "temperature.nc"}
@@ -349,6 +351,7 @@ def save_paged(cube, path, **keywords):
         path, "w", track_order=True, fs_strategy="page", fs_page_size=2**20
     ).close()
     with netCDF4.Dataset(path, "a") as dataset:
+        cube.data  # Only data in memory are written; lazy ones would be lost.
         iris.save(cube, dataset, saver="nc", compute=False, **keywords)
 
 

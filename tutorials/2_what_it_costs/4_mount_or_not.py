@@ -7,7 +7,9 @@ they can do.
 
 * **You will learn** which other ways lead from a bucket to a cube, what each costs, what each
   cannot do, and when to choose which.
-* **You need** the ``s3fs`` program, FUSE, and 1.5 GB of memory. You need no S3 account.
+* **You need** the ``s3fs`` program, FUSE, and 1.5 GB of memory.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: ten minutes to read.
 """
 
@@ -291,11 +293,11 @@ def measure(way, load, **options):
 
 measure("copy first", load_copy)
 with mount(sandbox.source, mount_point):
-    measure("mount", load_mounted)
+    measure("mount, defaults", load_mounted)
 tuned = sparse_read_options(sandbox.directory / "cache")
 with mount(sandbox.source, mount_point, tuned):
     measure("mount, sparse reads", load_mounted)
-measure("file object", load_file_object)
+measure("file object, defaults", load_file_object)
 small_blocks = {"cache_type": "blockcache", "block_size": 2**20}
 measure("file object, small blocks", load_file_object, **small_blocks)
 allow("public-read", "temperature.nc")
@@ -347,8 +349,9 @@ print(f"A file object reads {block:.0f} MiB at a time by default.")
 #
 # Copying costs the whole file for the first question, and nothing after that.
 #
-# Byte ranges move the least for a look at the metadata.
-# But they take the most requests, and each of them waits for an answer from afar.
+# Byte ranges move the least for the metadata and for one field.
+# But they keep nothing, so what is asked for twice moves twice.
+# And they take the most requests, each of which waits for an answer from afar.
 
 # %%
 # What each way can do
@@ -410,7 +413,7 @@ tasks = {
     "load netCDF-3": (load, "classic.nc"),
     "load PP": (load, "air_temp.pp"),
     "load GRIB 2": (load, "polar_stereo.grib2"),
-    "load by pattern": (load, "polar*"),
+    "a pattern as path": (load, "polar*"),
     "save netCDF": (save, "saved.nc"),
     "save PP": (save, "saved.pp"),
     "another program": (another_program, "air_temp.pp"),
@@ -441,6 +444,9 @@ for reason, number in reasons.items():
     print(f"({number}) {reason}")
 
 # %%
+# A pattern fails without a mount because only a file system expands it.
+# Elsewhere list the objects first, for example with ``store.glob``.
+#
 # Without a path you can load netCDF, and nothing else.
 # For all other work Iris wants a path. When it saves, it even takes an address for one.
 #
@@ -454,8 +460,10 @@ for reason, number in reasons.items():
 #      - Choose
 #    * - read most of a file, or read it again and again
 #      - copy first
-#    * - read parts of large files of any format, or use any program
+#    * - read parts of large netCDF files, or use any program
 #      - mount, with options for sparse reads
+#    * - read PP, fieldsfiles or GRIB
+#      - copy first, or mount with ``use_cache``: to load is to read most of the file
 #    * - read parts of netCDF-4 files where you cannot mount
 #      - file object, with small blocks
 #    * - read any other format where you cannot mount

@@ -6,7 +6,9 @@ See how a save to a bucket can fail, what is left of it, and save so that nothin
 
 * **You will learn** what goes wrong with and without an error, and a short function that saves
   safely.
-* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **You need** the ``s3fs`` program and FUSE.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: nine minutes to read.
 """
 
@@ -193,6 +195,7 @@ with (
     first.write("Written by the first program.\n")
     second.write("Written by the second program.\n")
 
+# No second tries, to fail quickly here. For your own work leave config out.
 s3 = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
 log = s3.get_object(Bucket=sandbox.bucket, Key="log.txt")["Body"].read()
 print(log.decode(), end="")
@@ -227,8 +230,9 @@ with mount(sandbox.source, mount_point):
 # The safe way
 # ------------
 #
-# #. Save to the local disk. If that fails, the bucket is as it was.
-# #. Copy the finished file to a **new key**, and compare it with what the *store* has.
+# #. Write a byte to a **new key**. If you may not write, or the store is down, you learn it now.
+# #. Save to the local disk. If that fails, what you had in the bucket is as it was.
+# #. Copy the finished file to the new key, and compare it with what the *store* has.
 #    The mount may show a size that the store does not have.
 # #. Only then rename it to its final name, and compare again.
 
@@ -244,9 +248,10 @@ def require_stored(file, path):
 
 
 def save_safely(cube, path):
-    """Save a cube, or raise an error and keep what is there."""
+    """Save a cube, or raise an error; nothing goes before it is stored."""
     file = sandbox.directory / path.name
     upload = path.with_name(f"{path.name}.upload")
+    upload.write_bytes(b"?")
     iris.save(cube, file)
     shutil.copyfile(file, upload)
     require_stored(file, upload)
@@ -264,7 +269,7 @@ print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
 
 # %%
 # The rename costs no upload: ``s3fs`` has the store copy the object, and deletes the first one.
-# (A very large object is copied in parts, so a rename can get lost without an error as well.
+# (From 512 MB on it copies in parts, so a rename can get lost without an error as well.
 # The second comparison finds that.)
 # Each comparison reads the object back.
 # If anything goes wrong you get an exception, and still have the local file.
@@ -274,12 +279,14 @@ print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
 # -----------------------
 #
 # Now each way of saving meets each trouble, every time with an earlier result of the same name.
+# (A store that is down ends as *no permission* does, after all the tries.)
 #
 # * *No permission*: the store refuses every upload.
 # * *Quota used up*: it takes an empty object, but refuses data.
 # * *No completion*: it does not put the parts together, and says so in the text only.
 # * *No local space*: the disk on which ``s3fs`` collects what you write is full.
 #   ``ulimit`` stands in for that: it lets this one ``s3fs`` write no more than 4 MB to a file.
+#   (What is left of an object, a part or nothing, depends on how a disk fills up.)
 #
 # The last way does without the mount: it uploads the local file with boto3's
 # `upload_file
@@ -355,7 +362,10 @@ axes.xaxis.tick_top()
 axes.margins(0)
 axes.tick_params(length=0)
 axes.spines[:].set_visible(False)
-axes.set_title("What Python says, and what the store has after it", pad=12)
+axes.set_title(
+    "Five ways to save, four troubles: what Python says, what the store has",
+    pad=12,
+)
 plt.show()
 
 # %%
@@ -364,7 +374,8 @@ plt.show()
 # emptied, so nothing is written.)
 #
 # ``save_safely`` turns every trouble into an exception.
-# At most it leaves an unfinished ``.upload`` behind.
+# It may leave an ``.upload`` behind: unfinished, or whole if you may not delete objects, and then the
+# new result is in place in spite of the error.
 #
 # boto3 is as safe, and shorter.
 # It replaces the earlier object only when the new one is complete, and reads the text of the answer.

@@ -431,7 +431,9 @@ for mounted in forgotten:
 
 # %% C41
 # ``rm`` refuses to remove the mount point itself, but by then it has emptied the bucket.
-# With ``--one-file-system`` it stays out of mounts.
+# ``--one-file-system`` keeps ``rm -r`` out of mounts *below* the directory that you name, but not
+# out of one that you name.
+# ``--preserve-root=all`` refuses that, so use both.
 # In Python, a block ``with mount(...)`` does not forget to unmount.
 #
 # The last resort: a lazy unmount
@@ -490,7 +492,10 @@ figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
 draw(axes, rows)
 axes.set_xticks(range(len(states)), list(states))
 axes.xaxis.tick_top()
-axes.set_title("A lazy unmount while a program is writing", pad=12)
+axes.set_title(
+    "A lazy unmount while cat writes: the path, the programs and the store",
+    pad=12,
+)
 plt.show()
 
 # %%
@@ -502,6 +507,7 @@ plt.show()
 #
 # Where the holder only reads, that does no harm.
 # Where it writes, wait until the ``s3fs`` process has ended, and then ask the store.
+# ``pgrep -af s3fs`` lists those that still run, with their mount points.
 
 sandbox.stop()
 

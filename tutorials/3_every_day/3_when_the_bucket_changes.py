@@ -7,7 +7,9 @@ mount shows of it, and when.
 
 * **You will learn** what a mount remembers and for how long, in which cases you read wrong data
   without an error, and a way of working in which you never do.
-* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **You need** the ``s3fs`` program and FUSE.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: ten minutes to read.
 """
 
@@ -146,7 +148,7 @@ plt.show()
 
 # %%
 # * **Sizes and names are remembered**: for 3 seconds by one mount, for 900 by the other.
-# * A removed file stays visible under its name.
+# * A removed file can still be asked for by its name, even where the listing has it no more.
 # * **What else is remembered depends on the version.**
 #   ``s3fs`` 1.90 asks the store for a name that was not there, and for each listing.
 #   1.97 remembers both, that a name was not there and what a directory held.
@@ -180,7 +182,7 @@ for _ in range(2):
 # Iris opens a file several times while it loads it, so the first opening mends it for the others:
 
 publish("growing.pp", 40)
-time.sleep(1.2)
+time.sleep(1.2)  # The kernel remembers a size of its own, for one second.
 print("Iris loads", years_in(by_default / "growing.pp"), "of 40 years.")
 
 # %% C31
@@ -261,7 +263,14 @@ for label, cube, style in (
 ):
     series = cube.data[:, 180, 240]
     width = 6 if cube is mixed else 2
-    axes.plot(years, series, color=style, label=label, linewidth=width)
+    axes.plot(
+        years,
+        series,
+        color=style,
+        label=label,
+        linewidth=width,
+        zorder=8 - width,
+    )
 axes.set_title("One point of the replaced run: with a cache, two runs in one")
 axes.set_xlabel("year")
 axes.set_ylabel("air temperature in K")
@@ -338,6 +347,7 @@ for option, first_count in trials.items():
 # -----------------------------
 #
 # * **Never replace an object.** Every result gets a new key.
+#   Names are compared as text, so take dates, or numbers with leading zeros.
 # * The writer stores an empty object named ``complete`` last.
 # * The reader asks **the store** what is complete, and gives Iris the whole path of it.
 
@@ -353,10 +363,10 @@ def newest_complete():
 
 marker = sandbox.directory / "complete"
 marker.touch()
-for run in ("run-1", "run-2"):
+for run in ("run-01", "run-02"):
     sandbox.add_file(sandbox.directory / "right.nc", f"{run}/temperature.nc")
-    if run == "run-2":
-        print("While run-2 is stored:", newest_complete())
+    if run == "run-02":
+        print("While run-02 is stored:", newest_complete())
     sandbox.add_file(marker, f"{run}/complete")
     print(f"When {run} is complete:", newest_complete())
 
@@ -367,8 +377,8 @@ print("It is whole:", bool((cube.data == right.data).all()))
 # Nobody has made a directory for the run, and there is none in the store.
 # The mount shows one all the same.
 
-print([key for key in sandbox.sizes() if key.startswith("run-2")])
-sandbox.shell("ls by_default/run-2")
+print([key for key in sandbox.sizes() if key.startswith("run-02")])
+sandbox.shell("ls by_default/run-02")
 
 # %%
 # The sandbox takes its mounts along when it stops.
@@ -381,8 +391,10 @@ sandbox.stop()
 #
 # * A mount remembers sizes and names for 900 seconds, or for what you give as
 #   ``stat_cache_expire``; since 1.97 listings, too.
-# * Opening a file brings its new contents. A copy made right after a change may be cut off, once.
-# * With ``use_cache`` you may read two versions in one cube, until you mount anew.
+# * Opening a file asks the store again, but too late for the size: the first copy after a change may
+#   be cut off, as long as the mount remembers the old size.
+# * With ``use_cache`` you may read two versions in one cube, until you mount anew with
+#   ``del_cache``.
 # * A lazy cube over an object that is replaced may be wrong with any options.
 # * None of it matters where objects are never replaced, and a marker is stored last.
 #

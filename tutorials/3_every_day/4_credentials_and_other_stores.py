@@ -7,7 +7,9 @@ store from a cube in another.
 
 * **You will learn** where ``s3fs`` looks for credentials and in which order, how to mount a part
   of a bucket, a public one, and one of a store that is not Amazon's.
-* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
+* **You need** the ``s3fs`` program and FUSE.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: nine minutes to read.
 """
 
@@ -144,14 +146,16 @@ compare("profile, credential file", profile | credential_file)
 # * ``s3fs`` does not know the variables ``AWS_PROFILE`` and ``AWS_SHARED_CREDENTIALS_FILE``, which
 #   boto3 does.
 #
-# This is the whole order. The first that is there is taken.
+# This is the order. The first that is there is taken.
+# (On a machine of Amazon's, ``-o iam_role=auto`` takes the role of the machine instead of any of
+# them, and renews it.)
 #
 # #. The option ``passwd_file``.
 # #. ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, with ``AWS_SESSION_TOKEN`` if it is set.
 # #. ``AWS_CREDENTIAL_FILE``, a password file.
 # #. ``~/.aws/credentials``, and in it the profile given by ``-o profile=``, or ``default``.
 #    ``~`` is the home of your account, even if ``HOME`` is another directory.
-# #. ``~/.passwd-s3fs``, then ``/etc/passwd-s3fs``.
+# #. ``$HOME/.passwd-s3fs``, then ``/etc/passwd-s3fs``.
 #
 # The table shows the first three and the environment before a profile.
 # The files in your home are yours, so the lesson leaves them alone.
@@ -188,18 +192,20 @@ with sandbox.failing("ListObjects", "HeadBucket", status=403):
 # If you only want to read, say so with ``-o ro``.
 # Then nothing in the bucket can change by accident.
 
+sandbox.shell("echo hello > note.txt")
 sandbox.shell(f"s3fs {sandbox.source} my_bucket -o ro")
-sandbox.shell("cp key my_bucket/key", status=1)
+sandbox.shell("cp note.txt my_bucket", status=1)
 sandbox.shell("rm my_bucket/A1B_north_america.nc", status=1)
 sandbox.shell("umount my_bucket")
 
 # %%
-# Without ``ro``, and with a key that may not write, you learn it later: when a file is closed.
+# Without ``ro``, and with a key that may not write, you learn it later: for a new file, when it is
+# closed.
 
 sandbox.shell(f"s3fs {sandbox.source} my_bucket")
 with sandbox.failing("PutObject", status=403):
-    sandbox.shell("cp key my_bucket/key", status=1)
-print("It is in the store:", "key" in sandbox.sizes())
+    sandbox.shell("cp note.txt my_bucket", status=1)
+print("It is in the store:", "note.txt" in sandbox.sizes())
 sandbox.shell("umount my_bucket")
 
 # %% C01
@@ -207,9 +213,10 @@ sandbox.shell("umount my_bucket")
 # ------------------
 #
 # ``BUCKET:/PREFIX`` mounts what is below a prefix.
-# Since 1.93 ``s3fs`` needs the option ``compat_dir`` for most prefixes; older versions do not know
-# that option.
-# ``sandbox.shell`` and :func:`~s3_mounts.mount` add it where it is needed.
+# From 1.93 on, add ``-o compat_dir``: without it most prefixes are refused, and with 1.96 and 1.97
+# the mount **hangs**.
+# Older versions do not know that option.
+# ``sandbox.shell`` and :func:`~s3_mounts.mount` add it for you, unseen.
 
 sandbox.shell(f"s3fs {sandbox.bucket}:/{sandbox.prefix}GloSea4 my_bucket")
 sandbox.shell("ls my_bucket")
@@ -298,7 +305,8 @@ keys = {request.access_key for request in partner.requests(since=before)}
 print("All requests came without a key:", keys == {""})
 
 # %%
-# ``mount`` is not for this: it asks the store first, with your key.
+# Do not use :func:`s3_mounts.mount` for a public bucket: it asks the store first, and signs that
+# request with your key.
 
 sandbox.stop()
 partner.stop()
@@ -309,7 +317,8 @@ partner.stop()
 #
 # * ``passwd_file`` wins over the environment, and the environment over a profile.
 # * A password file must be readable by you alone.
-# * ``-o ro`` refuses a write at once. A key that may not write refuses it when the file is closed.
+# * ``-o ro`` refuses a write at once. A key that may not write refuses a new file only when it is
+#   closed.
 # * ``url`` and ``use_path_request_style`` lead to another store, ``public_bucket=1`` to open data.
 #   What other stores need is listed in `the wiki of s3fs
 #   <https://github.com/s3fs-fuse/s3fs-fuse/wiki/Non-Amazon-S3>`__.

@@ -2,12 +2,14 @@
 Larger than memory
 ==================
 
-Average a dataset that is three times larger than the memory that you may use.
+Average a dataset that is four times larger than the memory that you may use.
 
 * **You will learn** how a lazy mean over many files fits into little memory, what decides how
   much it needs, and where the rest goes.
 * **You need** the ``s3fs`` program, FUSE, Linux, 2 GB of memory and 1 GB of temporary disk
-  space. You need no S3 account: the sandbox's own server counts what is moved.
+  space.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: eight minutes to read.
 """
 
@@ -77,11 +79,11 @@ files = [str(mount_point / name) for name in sizes]
 # A program with little memory
 # ----------------------------
 #
-# You may allocate 64 MB, on top of what Python and Iris need for themselves.
+# You may allocate 48 MB, on top of what Python and Iris need for themselves.
 # To have that limit enforced, the work is done in a Python process of its own.
 # It forbids itself to allocate more, and from then on the kernel enforces that.
 
-limit = 64_000_000
+limit = 48_000_000
 
 
 def allocated():
@@ -148,6 +150,7 @@ def lazily(cube):
 
 def watched(way, cube, threads, limit=None):
     """Average in one of the ways; return the answer, and the memory."""
+    threading.stack_size(2**20)  # The limit counts the stack of each thread.
     settings = {
         "scheduler": "threads",
         "num_workers": threads,
@@ -184,9 +187,9 @@ def watched(way, cube, threads, limit=None):
 # %% C24
 # First, all at once:
 
+with sandbox.traffic() as loading:
+    cube = iris.load(files).concatenate_cube()
 with sandbox.traffic() as first:
-    with dask.config.set({"array.chunk-size": "15 MB"}):
-        cube = iris.load(files).concatenate_cube()
     answer, _ = in_new_python(watched, all_at_once, cube, 1, limit)
 print("All at once:", type(answer).__name__)
 
@@ -250,17 +253,20 @@ figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# All at once climbs with every file, and then averaging needs room for copies of it all.
+# All at once climbs with every file.
+# At the end the pieces are joined to one array, which needs room for copies of it all.
 # The lazy mean goes up and down with every chunk, and stays where it is.
 # It does not grow with the files that are done.
 #
+# Four threads need more than one. The limit was lifted for them.
 # Each thread has one chunk in hand, and needs some room to work on it.
 # What it makes of a chunk, a partial sum, waits until it can be joined with others.
-# So three settings decide how high the peak is, and all three stand in the code above:
+# So three settings decide how high the peak is:
 #
 # * ``num_workers``, the number of threads.
-# * ``array.chunk-size``, the size of a chunk. Here it makes every file one chunk.
-# * ``split_every``, how many partial sums are joined at a time. Left alone, Dask joins 16.
+# * ``array.chunk-size``, the size of a chunk. It is 128 MiB unless you set it, so here every file is
+#   one chunk.
+# * ``split_every``, how many partial sums are joined at a time. Left alone, Dask joins 4.
 #
 # For reading, more threads gain little: Iris lets only one thread of a process read netCDF at a
 # time.
@@ -272,14 +278,18 @@ plt.show()
 #
 # Did the small memory cost more traffic?
 
-for label, traffic in (("all at once", first), ("lazily", second)):
+for label, traffic in (
+    ("loading", loading),
+    ("all at once", first),
+    ("lazily", second),
+):
     ratio = traffic.bytes_down / dataset
     print(f"{label:<12} moved {ratio:.2f} × the dataset")
 
 # %% C24
-# Each byte came once.
-# The first attempt brought the files into the cache before it failed, and the second one found
-# them there.
+# Each byte came once, and it came when the files were *loaded*: to read the metadata of such small
+# files fetches all of them.
+# Both ways of averaging found them in the cache.
 #
 # Where the rest is
 # -----------------
@@ -324,8 +334,8 @@ sandbox.stop()
 # * A lazy mean over a mounted bucket needs a small part of the memory that the data would fill.
 # * The number of threads, the size of a chunk and the number of partial sums that wait decide how
 #   much.
-# * Efficient it is under a condition: with a cache every byte crosses the network once, without
-#   one several times.
+# * It is efficient on one condition, a cache: with it every byte crosses the network once, without
+#   it several times.
 # * The cache takes as much disk as the files that you read.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_4_beyond_one_machine_2_a_cluster_with_dask.py`.

@@ -7,8 +7,9 @@ mounted.
 
 * **You will learn** how every worker finds the bucket, what happens when one dies, and what to
   change for SLURM and Kubernetes.
-* **You need** the ``s3fs`` program, FUSE and 2 GB of memory. You need no S3 account: the sandbox's
-  own server counts what is moved.
+* **You need** the ``s3fs`` program, FUSE and 2 GB of memory.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
 * **Time**: eight minutes to read.
 """
 
@@ -168,7 +169,7 @@ plt.show()
 # Kill a worker
 # -------------
 #
-# Workers die: of too little memory, or since their time is over.
+# Workers die when memory or time runs out.
 # Ask for the same again.
 # Choose the very worker that has started ``s3fs``, wait until it has something to do, and kill it.
 
@@ -178,7 +179,7 @@ addresses = {pid: address for address, pid in client.run(os.getpid).items()}
 address = addresses[pid]
 
 future = client.compute(trend)
-while not client.processing()[address]:
+while not (client.processing()[address] or future.done()):
     time.sleep(0.01)
 os.kill(pid, signal.SIGKILL)
 print("Done before it was killed:", future.done())
@@ -241,13 +242,17 @@ sandbox.stop()
 #
 # **SLURM**, with the package dask-jobqueue.
 # Replace the cell that starts the cluster.
-# The mount point and the cache are on a disk of the node, and ``lifetime`` has the workers close in
-# good order before SLURM ends them, and ``s3fs`` with them.
+# The mount point and the cache are on a disk of the node, in a folder of yours.
+# ``lifetime`` has the workers close in good order before SLURM ends them, and ``s3fs`` with them.
+# ``--exclusive`` makes it one job on each node: ``s3fs`` ends with the job that has mounted, and a
+# second job on that node would lose its mount.
 #
 # .. not run: it needs a SLURM cluster
 #    check: python -c "import ast, sys; ast.parse(sys.stdin.read())"
 #
 # .. code-block:: python
+#
+#    import getpass
 #
 #    from dask_jobqueue import SLURMCluster
 #    from distributed import Client
@@ -259,18 +264,20 @@ sandbox.stop()
 #        processes=4,
 #        memory="32 GB",
 #        walltime="01:00:00",
+#        job_extra_directives=["--exclusive"],
 #        worker_extra_args=["--lifetime", "50m", "--lifetime-stagger", "5m"],
 #        job_script_prologue=[
 #            "export AWS_ENDPOINT_URL=https://store.example.org"
 #        ],
 #    )
+#    folder = f"/tmp/{getpass.getuser()}"
 #    cluster.scale(jobs=4)
 #    client = Client(cluster)
 #    client.register_plugin(
 #        MountPlugin(
 #            "climate-data",
-#            "/tmp/my_bucket",
-#            ["use_cache=/tmp/my_cache", "del_cache"],
+#            f"{folder}/my_bucket",
+#            [f"use_cache={folder}/my_cache", "del_cache"],
 #        )
 #    )
 #
@@ -294,6 +301,8 @@ sandbox.stop()
 #          env:
 #            - name: AWS_ENDPOINT_URL
 #              value: https://store.example.org
+#          envFrom:
+#            - secretRef: {name: s3-credentials}
 #          securityContext:
 #            capabilities:
 #              add: [SYS_ADMIN]
