@@ -2,7 +2,7 @@
 Larger than memory
 ==================
 
-Average a dataset that is four times larger than the memory that you may use.
+Average a dataset that is three times larger than the memory that you may use.
 
 * **You will learn** how a lazy mean over many files fits into little memory, what decides how
   much it needs, and where the rest goes.
@@ -79,11 +79,11 @@ files = [str(mount_point / name) for name in sizes]
 # A program with little memory
 # ----------------------------
 #
-# You may allocate 48 MB, on top of what Python and Iris need for themselves.
+# You may allocate 60 MB, on top of what Python and Iris need for themselves.
 # To have that limit enforced, the work is done in a Python process of its own.
 # It forbids itself to allocate more, and from then on the kernel enforces that.
 
-limit = 48_000_000
+limit = 60_000_000
 
 
 def allocated():
