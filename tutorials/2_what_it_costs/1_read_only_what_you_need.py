@@ -216,7 +216,8 @@ for offset, label, colour, counted in (
     )
     axes.bar_label(
         bars,
-        fmt=" %.1f MB",
+        fmt="%.1f MB",
+        padding=4,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
 axes.axvline(
