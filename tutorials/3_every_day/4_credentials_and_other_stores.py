@@ -160,6 +160,21 @@ compare("profile, credential file", profile | credential_file)
 # The table shows the first three and the environment before a profile.
 # The files in your home are yours, so the lesson leaves them alone.
 #
+# The usual one is the fourth, the file that Amazon's own tools write.
+# It has a section for each profile:
+#
+# .. code-block:: ini
+#
+#    [default]
+#    aws_access_key_id = my-own-id
+#    aws_secret_access_key = my-own-secret
+#
+#    [team]
+#    aws_access_key_id = the-id-of-the-team
+#    aws_secret_access_key = the-secret-of-the-team
+#
+# ``s3fs climate-data my_bucket`` takes the first, and with ``-o profile=team`` it takes the second.
+#
 # All of them are read once, when ``s3fs`` starts.
 # When a session token has expired, mount anew.
 #
