@@ -396,6 +396,7 @@ sandbox.stop()
 # * With ``use_cache`` you may read two versions in one cube, until you mount anew with
 #   ``del_cache``.
 # * A lazy cube over an object that is replaced may be wrong with any options.
-# * None of it matters where objects are never replaced, and a marker is stored last.
+# * None of it matters where objects are never replaced, a marker is stored last, and readers ask the
+#   store for it.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_4_credentials_and_other_stores.py`.

@@ -103,7 +103,7 @@ credential_file = {
     ),
 }
 
-# %%
+# %% C13
 # Mount with each combination, and compare with what boto3 takes in the same environment.
 
 
@@ -138,7 +138,7 @@ compare(
 compare("environment, credential file", environment | credential_file)
 compare("profile, credential file", profile | credential_file)
 
-# %%
+# %% C14
 # Two of these surprise people.
 #
 # * **Keys in the environment win over a profile**, even one that you ask for with
