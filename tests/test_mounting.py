@@ -176,7 +176,7 @@ def test_mount_point_is_a_file(sandbox):
 
 def test_mount_point_is_not_empty(sandbox, mount_point):
     (mount_point / "precious").touch()
-    with pytest.raises(MountPointError, match="holds 1 entries, such as 'precious'"):
+    with pytest.raises(MountPointError, match="holds 'precious', which the mount would hide"):
         mount(sandbox.source, mount_point)
     assert (mount_point / "precious").exists()
 

@@ -199,11 +199,12 @@ def _require_free_directory(mount_point: Path) -> None:
         raise MountPointError(
             f"expected an empty directory, but {mount_point} is a file. Choose another place."
         )
-    inside = os.listdir(mount_point)
+    inside = sorted(os.listdir(mount_point))
     if inside:
+        more = f" and {len(inside) - 1} more" if inside[1:] else ""
         raise MountPointError(
-            f"expected an empty directory, but {mount_point} holds {len(inside)} entries, such as"
-            f" {sorted(inside)[0]!r}, which the mount would hide. Choose another directory."
+            f"expected an empty directory, but {mount_point} holds {inside[0]!r}{more}, which the"
+            " mount would hide. Choose another directory."
         )
 
 

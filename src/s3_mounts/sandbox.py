@@ -149,7 +149,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def failing(self, *operations: str, status: int = 403) -> Iterator[None]:
-        """Have the store refuse some S3 operations while the block runs.
+        """Have the local server refuse some S3 operations, of any bucket, while the block runs.
 
         Parameters
         ----------

@@ -37,10 +37,20 @@ sandbox = start_sandbox(
     ],
 )
 
-# %%
+# %% C06, C30
 # Mount it
 # --------
 #
+# You need not be root for it.
+# Two parts of FUSE let you mount: a device of the kernel's that you may read and write, and a program
+# that does the rest with the rights of root, for which the ``s`` stands.
+# Many containers have neither.
+
+sandbox.shell(
+    "stat --format '%A %n' /dev/fuse $(command -v fusermount3 fusermount)"
+)
+
+# %%
 # A mount point is an empty directory.
 # ``s3fs`` is the program that makes the bucket appear there.
 # It takes the name of the bucket and the mount point.

@@ -12,7 +12,7 @@ Save netCDF and PP through the mount, find the objects again, and see what each 
 * **Time**: seven minutes to read.
 """
 
-# %% C39
+# %% C32, C39
 # Start with a mounted bucket
 # ---------------------------
 #
@@ -21,12 +21,13 @@ Save netCDF and PP through the mount, find the objects again, and see what each 
 # be silent.
 
 import shutil
+import textwrap
 
 import boto3
 import iris
 import matplotlib.pyplot as plt
 
-from s3_mounts import mount, sample_path, start_sandbox
+from s3_mounts import MountPointError, mount, sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
@@ -37,6 +38,25 @@ sandbox = start_sandbox("climate-data")
 mount_point = sandbox.directory / "my_bucket"
 mount_point.mkdir()
 mounted = mount(sandbox.source, mount_point)
+
+# %% C12
+# A mount hides what is in its directory, so ``mount`` wants an empty one.
+
+full = sandbox.directory / "full"
+full.mkdir()
+(full / "notes.txt").touch()
+try:
+    mount(sandbox.source, full)
+except MountPointError as error:
+    print(textwrap.fill(str(error).replace(str(full), "full"), 79))
+
+# %% C12
+# The command is less careful.
+# With FUSE 2, ``s3fs`` refuses such a directory.
+# With FUSE 3, it says nothing, and your files are hidden until you unmount.
+# Which of them was it here?
+
+sandbox.shell(f"s3fs {sandbox.source} full; ls full")
 
 # %%
 # This is the cube to save: 80 years of air temperature over North America.

@@ -39,7 +39,12 @@ import psutil
 from dask.callbacks import Callback
 from iris.analysis import MEAN
 
-from s3_mounts import fine_temperature, mount, start_sandbox
+from s3_mounts import (
+    fine_temperature,
+    mount,
+    start_sandbox,
+    whole_file_options,
+)
 from s3_mounts.mount_table import servers
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
@@ -70,8 +75,7 @@ print(f"The largest has {largest / 1e6:.1f} MB.")
 
 mount_point = sandbox.directory / "my_bucket"
 mount_point.mkdir()
-cache = sandbox.directory / "cache"
-keep = [f"use_cache={cache}", "del_cache"]
+keep = whole_file_options(sandbox.directory / "cache")
 mounted = mount(sandbox.source, mount_point, keep)
 files = [str(mount_point / name) for name in sizes]
 

@@ -33,7 +33,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from distributed import Client, LocalCluster
 
-from s3_mounts import fine_temperature, start_sandbox
+from s3_mounts import fine_temperature, start_sandbox, whole_file_options
 from s3_mounts.cluster import MountPlugin, shared_mount
 from s3_mounts.mount_table import servers
 
@@ -101,7 +101,7 @@ sandbox.shell(
 # %%
 # :class:`~s3_mounts.cluster.MountPlugin` has every worker mount it, those also that start later.
 
-options = [f"use_cache={sandbox.directory}/cache", "del_cache"]
+options = whole_file_options(sandbox.directory / "cache")
 client.register_plugin(MountPlugin(sandbox.source, path, options))
 
 
@@ -257,6 +257,7 @@ sandbox.stop()
 #    from dask_jobqueue import SLURMCluster
 #    from distributed import Client
 #
+#    from s3_mounts import whole_file_options
 #    from s3_mounts.cluster import MountPlugin
 #
 #    cluster = SLURMCluster(
@@ -277,7 +278,7 @@ sandbox.stop()
 #        MountPlugin(
 #            "climate-data",
 #            f"{folder}/my_bucket",
-#            [f"use_cache={folder}/my_cache", "del_cache"],
+#            whole_file_options(f"{folder}/my_cache"),
 #        )
 #    )
 #
