@@ -130,9 +130,8 @@ def _store() -> Finding:
 def _leftovers() -> Finding:
     mounts = mount_table.mount_points()
     dead = [path for path in mounts if not mount_table.servers(path)]
+    found = ", ".join(str(path) for path in mounts if path not in dead) or "none"
     if dead:
         commands = "; ".join(f"{fusermount() or 'umount'} -uz {path}" for path in dead)
-        return Finding(
-            "mounts", f"{len(dead)} without an s3fs process of yours. Remove: {commands}", ok=False
-        )
-    return Finding("mounts", ", ".join(map(str, mounts)) or "none")
+        found += f". {len(dead)} without an s3fs process of yours. Remove: {commands}"
+    return Finding("mounts", found, ok=not dead)
