@@ -39,14 +39,16 @@ extensions = [
     "expected",
     "verified",
     "verification_page",
+    "evidence",
 ]
 nitpicky = True
+tags.add("site")  # noqa: F821 (Sphinx brings it); what is only here, and not in the Iris manual
 
 # -- The lessons -----------------------------------------------------------------------------------
 
 lessons_problem = record.problem()
 if not lessons_problem:
-    tags.add("executed")  # noqa: F821 (Sphinx brings it)
+    tags.add("executed")  # noqa: F821
 if verified.is_complete(HERE / "build" / "blocks.json"):
     tags.add("verified")  # noqa: F821
 
@@ -106,7 +108,7 @@ html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_logo = "docs/_static/logo.svg"
 html_favicon = "docs/_static/logo.svg"
-html_sidebars = {"verification": []}
+html_sidebars = {"verification": [], "reference/evidence": []}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": project},

@@ -13,9 +13,9 @@ nox.options.sessions = ["docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 SITE = Path("build", "html")
-WITH_BLOCKS = [
-    path for path in PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"] if path != "tests"
-]
+TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
+SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
+"""What the site shows or names: it is run before the site is built."""
 
 
 def install(session: nox.Session, group: str) -> None:
@@ -26,9 +26,9 @@ def install(session: nox.Session, group: str) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run all code blocks and lessons, and build the site in build/html."""
+    """Run code blocks, the tests that the site names, and lessons; build the site in build/html."""
     install(session, "docs")
-    session.run("pytest", "--quiet", *WITH_BLOCKS, "--record", "build/blocks.json")
+    session.run("pytest", "--quiet", *SHOWN, "--record", "build/blocks.json")
     home = SITE / "index.html"
     home.unlink(missing_ok=True)
     session.run(
@@ -69,6 +69,12 @@ def mutate(session: nox.Session) -> None:
     """Change a word of each code block, see whether that is noticed, and write the score."""
     install(session, "tests")
     session.run("python", "-m", "proof.mutate", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def export(session: nox.Session) -> None:
+    """Write the main page of the built site as the Iris manual takes it, in build/s3_io.rst."""
+    session.run("python3", "docs/export_for_iris.py")
 
 
 @nox.session

@@ -7,6 +7,7 @@ FUSE cannot work, and the record for the site is written.
 from __future__ import annotations
 
 import datetime
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from unittest import mock
 import pytest
 from sybil.integration.pytest import SybilItem
 
-from proof import record
+from proof import claims, record
 from proof.documents import DOCUMENTS, blocks_of
 from proof.project import ROOT
 from proof.reader import BUCKET, SAMPLES, Reader
@@ -55,18 +56,17 @@ def _reader(server: Server) -> Iterator[Reader]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tell each report of its block, and spare what the record already has."""
+    """Tell each report of its block or test, and spare what the record already has."""
     known = record.read(config.option.record)["documents"] if config.option.record else {}
     true = {name for name, entry in known.items() if record.is_true(name, entry)}
     impossible = config.option.record and record.problem()
     spared = []
     fingerprints: dict[str, str] = {}
     for item in items:
-        if isinstance(item, SybilItem):
+        part = _part(item)
+        if part:
             name = str(item.path.relative_to(ROOT))
-            block = asdict(item.example.parsed)
-            block["line"] = item.example.line + block.pop("offset")
-            item.user_properties.append(("block", block | {"document": name}))
+            item.user_properties.append(("part", part | {"document": name}))
             if config.option.record:
                 if name not in fingerprints:
                     fingerprints[name] = record.document_fingerprint(name)
@@ -78,71 +78,78 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in spared]
 
 
+def _part(item: pytest.Item) -> dict[str, Any]:
+    """Describe what of the record an item is: a block, a test that the site names, or nothing."""
+    if isinstance(item, SybilItem):
+        block = asdict(item.example.parsed)
+        block["line"] = item.example.line + block.pop("offset")
+        return block
+    if item.path.is_relative_to(claims.TESTS):
+        return {"test": item.originalname}
+    return {}
+
+
 class Run:
     """What the reports of a run say of blocks."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.blocks: list[dict[str, Any]] = []
+        self.parts: dict[str, list[dict[str, Any]]] = {}
         self.fingerprints: dict[str, str] = {}
         self.failed: set[str] = set()
         self.cells = 0
         self.seconds = {"blocks": 0.0, "tests": 0.0}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the block of a report."""
+        """Keep the block or test of a report."""
         properties = dict(report.user_properties)
-        block = properties.get("block")
-        self.seconds["blocks" if block else "tests"] += report.duration
-        if block and report.failed:
-            self.failed.add(block["document"])
-        elif block and report.when == "call" and report.passed:
-            self.blocks.append(block)
-            self.fingerprints[block["document"]] = properties.get("fingerprint", "")
+        part = dict(properties.get("part", {}))
+        name = part.pop("document", "")
+        self.seconds["blocks" if "source" in part else "tests"] += report.duration
+        if part and report.failed:
+            self.failed.add(name)
+        elif part and report.when == "call" and report.passed:
+            self.parts.setdefault(name, []).append(part)
+            self.fingerprints[name] = properties.get("fingerprint", "")
         if report.when == "call" and report.passed:
             self.cells += properties.get("cells", 0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the record, of documents whose blocks have all been run and have all passed."""
+        """Write the record, of documents of which everything has been run and has passed."""
         if not self.config.option.record:
             return
-        documents: dict[str, Any] = {}
-        for block in self.blocks:
-            name = block.pop("document")
-            if name not in self.failed:
-                documents.setdefault(name, []).append(block)
-        complete = {
-            name: blocks
-            for name, blocks in documents.items()
-            if len(blocks) == len(blocks_of(ROOT / name))
-        }
         today = datetime.date.today().isoformat()
-        record.write(
-            self.config.option.record,
-            {
-                name: {
+        entries = {}
+        for name, parts in self.parts.items():
+            blocks = [part for part in parts if "source" in part]
+            tests = sorted({part["test"] for part in parts if "test" in part})
+            whole = (
+                tests == sorted(claims.tests(ROOT / name))
+                if tests
+                else (len(blocks) == len(blocks_of(ROOT / name)))
+            )
+            if whole and name not in self.failed:
+                entries[name] = {
                     "fingerprint": self.fingerprints[name],
                     "date": today,
                     "blocks": blocks,
+                    "tests": tests,
                 }
-                for name, blocks in complete.items()
-            },
-        )
+        record.write(self.config.option.record, entries)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say how many blocks were run, and how much that took."""
-        if self.blocks:
-            with_reason = sum(bool(block["reason"]) for block in self.blocks)
-            whole = len(self.blocks) + self.cells
+        blocks = [part for parts in self.parts.values() for part in parts if "source" in part]
+        if blocks:
+            with_reason = sum(bool(block["reason"]) for block in blocks)
+            whole = len(blocks) + self.cells
             terminalreporter.write_line(record.summary(whole, with_reason))
-            blocks, tests = self.seconds["blocks"], self.seconds["tests"]
-            if tests:
-                terminalreporter.write_line(
-                    f"The blocks took {blocks / tests:.0%} on top of the tests."
-                )
+            share = self.seconds["blocks"] / (self.seconds["tests"] or math.inf)
+            if share:
+                terminalreporter.write_line(f"The blocks took {share:.0%} on top of the tests.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

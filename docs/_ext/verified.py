@@ -21,7 +21,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 import s3_mounts
-from proof import record
+from proof import claims, record
 from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
 from proof.project import GALLERY, ROOT
 
@@ -43,7 +43,8 @@ def load_record(app: Sphinx) -> None:
     before = getattr(env, "verified_documents", {})
     whole = record.read(Path(app.confdir, app.config.verified_record))["documents"]
     true = {name: one for name, one in whole.items() if record.is_true(name, one)}
-    env.verified_documents = {name: one["blocks"] for name, one in true.items()}
+    env.verified_documents = {name: one["blocks"] for name, one in true.items() if one["blocks"]}
+    env.verified_tests = {name: one["tests"] for name, one in true.items() if one["tests"]}
     env.verified_dates = sorted({one["date"] for one in true.values()})
     names = {*before, *env.verified_documents}
     env.verified_changed = {
@@ -172,6 +173,7 @@ def audit(app: Sphinx, env: BuildEnvironment) -> None:
         logger.info("The blocks of the pages were not run before this build.")
         return
     stale = _with_blocks() - set(env.verified_documents)
+    stale |= _with_tests() - set(env.verified_tests)
     for blocks in env.verified_blocks.values():
         for document, place, entry in blocks:
             if entry is None and document not in stale:
@@ -182,7 +184,7 @@ def audit(app: Sphinx, env: BuildEnvironment) -> None:
                     place,
                 )
     for name in sorted(stale):
-        logger.warning("%s: its blocks were not run since the last change. Run them again.", name)
+        logger.warning("%s: it was not run since the last change. Run it again.", name)
 
 
 @functools.cache
@@ -190,8 +192,13 @@ def _with_blocks() -> set[str]:
     return {str(path.relative_to(ROOT)) for path in documents() if blocks_of(path)}
 
 
+@functools.cache
+def _with_tests() -> set[str]:
+    return {str(path.relative_to(ROOT)) for path in claims.TESTS.glob("test_*.py")}
+
+
 def is_complete(path: Path) -> bool:
-    """Find out whether all blocks of the project have been run since the last change.
+    """Find out whether all that the site shows or names has been run since the last change.
 
     Parameters
     ----------
@@ -204,7 +211,8 @@ def is_complete(path: Path) -> bool:
         Whether the site may say so.
     """
     known = record.read(path)["documents"]
-    return all(name in known and record.is_true(name, known[name]) for name in _with_blocks())
+    needed = _with_blocks() | _with_tests()
+    return all(name in known and record.is_true(name, known[name]) for name in needed)
 
 
 def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
