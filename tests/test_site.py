@@ -16,7 +16,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from proof import record
+from proof import claims, record
 from proof.documents import blocks_of, documents
 from proof.project import LESSONS, ROOT, copy
 from s3_mounts import mount_table
@@ -86,9 +86,13 @@ def write_record(project: Path) -> None:
             }
             for line, block in blocks_of(path)
         ]
+        entries |= {path: {"blocks": blocks, "tests": []}} if blocks else {}
+    for path in claims.TESTS.glob("test_*.py"):
+        entries[path] = {"blocks": [], "tests": sorted(claims.tests(path))}
+    for path in list(entries):
         name = str(path.relative_to(ROOT))
-        entry = {"fingerprint": record.document_fingerprint(name), "date": "2001-02-03"}
-        entries |= {name: entry | {"blocks": blocks}} if blocks else {}
+        stamp = {"fingerprint": record.document_fingerprint(name), "date": "2001-02-03"}
+        entries[name] = stamp | entries.pop(path)
     record.write(project / "build" / "blocks.json", entries)
 
 
@@ -105,8 +109,9 @@ def site(tmp_path_factory) -> Path:
 
 
 def test_every_page_is_there(site):
-    for name in ("index", "how_to/run_a_lesson", "reference/s3_mounts", "tutorials/index"):
-        assert (site / "build" / "html" / f"{name}.html").exists()
+    for path in [*ROOT.glob("docs/*.rst"), *ROOT.glob("docs/*/*.rst")]:
+        relative = path.relative_to(ROOT / "docs").with_suffix(".html")
+        assert (site / "build" / "html" / relative).exists()
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
@@ -163,6 +168,22 @@ def test_the_home_page_says_that_all_was_run(site):
     home = (site / "build" / "html" / "index.html").read_text()
     assert "Every lesson was run when this site was built" in home
     assert "Every other code block was run too" in home
+
+
+def test_the_ledger_shows_where_each_claim_is_proven_and_with_what_result(site):
+    ledger = claims.read()
+    told = json.loads((site / "build" / "html" / "reference" / "evidence.json").read_text())
+    text = (site / "build" / "html" / "reference" / "evidence.html").read_text()
+    assert list(told) == list(ledger)
+    for name, claim in ledger.items():
+        assert f'id="{name.lower()}"' in text
+        assert claim.source or any(proof["state"] == "run" for proof in told[name]["proofs"])
+        assert len(told[name]["result"]) == len(claim.result)
+    for address, anchor in re.findall(r'href="([^"]*)#(evidence-\d+)"', text):
+        target = (site / "build" / "html" / "reference" / address).resolve()
+        assert f'id="{anchor}"' in target.read_text()
+    assert "metadata cost" in told["C24"]["result"][0]
+    assert html.escape(told["C24"]["result"][0]) in text
 
 
 def test_every_rendered_block_shows_whether_it_was_run(site):
