@@ -108,7 +108,7 @@ html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_logo = "docs/_static/logo.svg"
 html_favicon = "docs/_static/logo.svg"
-html_sidebars = {"verification": [], "reference/evidence": []}
+html_sidebars = {"verification": [], "reference/evidence": [], "reference/cheat_sheet": []}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": project},
