@@ -328,7 +328,7 @@ for trouble, planted in {
         mount(sandbox.source, mount_point, in_parts)
     with planted:
         told = [tell(save, mount_point / key) for key, save in ways.items()]
-        unmount(mount_point)
+        unmount(mount_point, timeout=60)
     outcomes[trouble] = list(zip(told, map(left, ways), strict=True))
 
 # %%
