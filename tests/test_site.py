@@ -352,3 +352,23 @@ def test_ctrl_c_ends_the_build_and_leaves_nothing(tmp_path):
     while left_by(project) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left_by(project)
+
+
+LESSON_LINK = re.compile(r"sphx_glr_tutorials_\w+\.py")
+PAGE_LINK = re.compile(
+    r":doc:`/?(how_to/|explanation/|troubleshooting|.* </(?:how_to|explanation))"
+)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_every_lesson_leads_to_a_page(lesson):
+    assert PAGE_LINK.search(lesson.read_text())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("docs/how_to/*.rst"), ROOT / "docs" / "explanation" / "s3_buckets.rst"],
+    ids=lambda path: path.stem,
+)
+def test_every_page_leads_to_a_lesson(page):
+    assert page.stem == "index" or LESSON_LINK.search(page.read_text())

@@ -153,3 +153,5 @@ sandbox.stop()
 # * ``umount`` ends it.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`.
+#
+# To do it yourself: :doc:`/how_to/install_s3fs` and :doc:`/explanation/s3_buckets`.

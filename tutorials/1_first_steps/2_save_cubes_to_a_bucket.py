@@ -217,3 +217,5 @@ sandbox.stop()
 # A save can also fail: :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py` shows how, and what to do.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_1_first_steps_3_every_format_that_iris_knows.py`.
+#
+# To do it yourself: :doc:`/how_to/hand_on_a_mount`.

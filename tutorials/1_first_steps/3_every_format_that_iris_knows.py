@@ -337,3 +337,5 @@ sandbox.stop()
 # :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py` has a better way.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
+#
+# What else is true of mounts: :doc:`/explanation/s3_buckets`.

@@ -260,3 +260,5 @@ sandbox.stop()
 # If you will read all of a file, you can also copy it first: that moves it once.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`.
+#
+# What else is true of mounts: :doc:`/explanation/s3_buckets`.

@@ -420,3 +420,5 @@ sandbox.stop()
 # * Two figures of your site, latency and bandwidth, tell you what it means there.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_3_lay_files_out_for_the_cloud.py`.
+#
+# To do it yourself: :doc:`/how_to/move_to_s3fs_1_96` and :doc:`/how_to/cache_safely`.

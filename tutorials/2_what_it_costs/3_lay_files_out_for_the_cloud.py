@@ -435,3 +435,5 @@ sandbox.stop()
 # * Gathered metadata repair a bad layout in part. A good one does not need them.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_4_mount_or_not.py`.
+#
+# What else is true of mounts: :doc:`/explanation/s3_buckets`.

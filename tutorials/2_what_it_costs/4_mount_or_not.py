@@ -491,3 +491,5 @@ sandbox.stop()
 # * Only a mount and a copy take every format that was tried, save, and serve other programs.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
+#
+# To do it yourself: :doc:`/how_to/containers`.

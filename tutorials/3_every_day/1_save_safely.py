@@ -419,3 +419,5 @@ sandbox.stop()
 # be brought back.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_2_the_unmount_problem.py`.
+#
+# When it fails otherwise: :doc:`/troubleshooting`.

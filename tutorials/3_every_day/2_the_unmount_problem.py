@@ -525,3 +525,5 @@ sandbox.stop()
 # * A lazy unmount works at once, and does not tell you when your data are stored.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_3_when_the_bucket_changes.py`.
+#
+# To do it yourself: :doc:`/how_to/mount_at_login` and :doc:`/how_to/jupyter_hub`.

@@ -400,3 +400,5 @@ sandbox.stop()
 #   store for it.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_4_credentials_and_other_stores.py`.
+#
+# To do it yourself: :doc:`/how_to/cache_safely`.

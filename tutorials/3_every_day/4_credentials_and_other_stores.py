@@ -339,3 +339,6 @@ partner.stop()
 #   <https://github.com/s3fs-fuse/s3fs-fuse/wiki/Non-Amazon-S3>`__.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_4_beyond_one_machine_1_larger_than_memory.py`.
+#
+# To do it yourself: :doc:`/how_to/give_credentials`, :doc:`/how_to/other_providers` and
+# :doc:`/how_to/share_a_mount`.

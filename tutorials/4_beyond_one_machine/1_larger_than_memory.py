@@ -343,3 +343,5 @@ sandbox.stop()
 # * The cache takes as much disk as the files that you read.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_4_beyond_one_machine_2_a_cluster_with_dask.py`.
+#
+# To do it yourself: :doc:`/how_to/shared_hpc`.

@@ -325,3 +325,5 @@ sandbox.stop()
 # * The last worker to close unmounts.
 #
 # **Read next:** :doc:`/reference/s3_mounts`, for the rest of what the helper can do.
+#
+# To do it yourself: :doc:`/how_to/hand_on_a_mount` and :doc:`/how_to/containers`.
