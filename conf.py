@@ -108,7 +108,13 @@ html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_logo = "docs/_static/logo.svg"
 html_favicon = "docs/_static/logo.svg"
-html_sidebars = {"verification": [], "reference/evidence": [], "reference/cheat_sheet": []}
+html_sidebars = {
+    name: []
+    for name in (
+        *("verification", "troubleshooting", "explanation/s3_buckets"),
+        *("reference/cheat_sheet", "reference/evidence"),
+    )
+}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": project},
