@@ -16,6 +16,7 @@ from typing import Any
 
 from docutils import nodes
 from lessons import CELL
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -244,6 +245,7 @@ def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
+    app.add_lexer("fstab", TextLexer)  # its highlighter knows no such language
     app.add_config_value("verified_record", "build/blocks.json", "", types=(str,))
     app.connect("builder-inited", load_record)
     app.connect("env-get-outdated", outdated_pages)
