@@ -136,6 +136,17 @@ def run(command, directory, **environment):
         return status, output.read().decode(errors="replace")
 
 
+def run_apart(command, directory):
+    """Run a command as root where its mounts are seen by nobody else; say what it has mounted."""
+    command += "; status=$?; findmnt --mountpoint my_bucket && umount -l my_bucket; exit $status"
+    return run(f"unshare --mount bash -c '{command}'", directory)
+
+
+def assert_mounted_by_a_user(said):
+    """Find the mount of an ordinary user in what `run_apart` returns."""
+    assert re.search("fuse.s3fs.*user_id=65534", said), said
+
+
 def s3fs(mount_point, *options, url, bucket="climate-data"):
     """Write an ``s3fs`` command."""
     words = [f"-o {option}" for option in (f"url={url}", "use_path_request_style", *options)]
@@ -202,19 +213,16 @@ def assert_it_hangs_until_it_is_killed(mount_point):
 
 
 def test_a_device_that_may_not_be_opened(root, sandbox, open_folder, seen):
-    mount_it = s3fs("my_bucket", url=sandbox.endpoint)
+    mount_it = f"{NOBODY} {s3fs('my_bucket', url=sandbox.endpoint)}"
     devices = (
         "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3"
-        " && mknod -m {mode} /dev/fuse c 10 229 && "
+        " && mknod -m 600 /dev/fuse c 10 229"
     )
-    forbidden = devices.format(mode=600) + f"{NOBODY} {mount_it}"
-    status, said = run(f"unshare --mount bash -c '{forbidden}'", open_folder)
+    status, said = run_apart(f"{devices} && {mount_it}", open_folder)
     assert status
     seen(said)
-
-    allowed = devices.format(mode=600) + f"chmod 666 /dev/fuse && {NOBODY} {mount_it}"
-    _, said = run(f"unshare --mount bash -c '{allowed}'", open_folder)
-    assert "/dev/fuse" not in said
+    _, said = run_apart(f"{devices} && chmod 666 /dev/fuse && {mount_it}", open_folder)
+    assert_mounted_by_a_user(said)
 
 
 # -- Mounting --------------------------------------------------------------------------------------
@@ -424,8 +432,8 @@ def test_a_directory_of_another_user(root, sandbox, open_folder, seen):
     assert status == 1
     seen(said)
     (open_folder / "my_bucket").chmod(0o777)
-    _, said = run(f"{NOBODY} {command}", open_folder)
-    assert "MOUNTPOINT" not in said
+    _, said = run_apart(f"{NOBODY} {command}", open_folder)
+    assert_mounted_by_a_user(said)
 
 
 @pytest.mark.proves("C12")
@@ -441,11 +449,16 @@ def test_a_directory_that_is_not_empty(sandbox, mount_point, seen):
 
 
 def test_sharing_that_is_not_allowed(root, sandbox, open_folder, seen):
-    command = s3fs("my_bucket", "allow_other", url=sandbox.endpoint)
-    conf = "touch /etc/fuse.conf; mount --bind /dev/null /etc/fuse.conf"
-    status, said = run(f"unshare --mount bash -c '{conf}; {NOBODY} {command}'", open_folder)
+    mount_it = f"{NOBODY} {s3fs('my_bucket', 'allow_other', url=sandbox.endpoint)}"
+    configuration = open_folder / "fuse.conf"
+    bind = f"touch /etc/fuse.conf && mount --bind {configuration} /etc/fuse.conf"
+    configuration.write_text("# nothing is allowed\n")
+    status, said = run_apart(f"{bind} && {mount_it}", open_folder)
     assert status
     seen(said)
+    configuration.write_text("user_allow_other\n")
+    _, said = run_apart(f"{bind} && {mount_it}", open_folder)
+    assert_mounted_by_a_user(said)
 
 
 # -- Looking ---------------------------------------------------------------------------------------
