@@ -64,7 +64,7 @@ def test_every_section_is_complete(title):
     text = SECTIONS[title]
     assert re.findall(r"(?m)^(\w+)$", text) == LABELS
     provoked, _, fix, avoid = re.split(r"(?m)^\w+$", text)
-    tested_by = re.findall(r"\.\. tested-by:: tests/test_troubleshooting.py::(\w+)", provoked)
+    tested_by = re.findall(r"\.\. tested-by:: tests/evidence/test_troubleshooting.py::(\w+)", provoked)
     if tested_by:
         assert callable(globals()[tested_by[0]])
     else:
@@ -85,7 +85,7 @@ def shows(line, message):
 @pytest.fixture
 def seen(request):
     """A function that wants the message in the title of this test's section in an output."""
-    name = f".. tested-by:: tests/test_troubleshooting.py::{request.node.originalname}\n"
+    name = f".. tested-by:: tests/evidence/test_troubleshooting.py::{request.node.originalname}\n"
     (title,) = [title for title, text in SECTIONS.items() if name in text + "\n"]
 
     def look(output, number=0):
