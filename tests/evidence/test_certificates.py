@@ -1,6 +1,5 @@
 """What the page about other providers says of a store that has a certificate of its own."""
 
-import datetime
 import os
 import socket
 import ssl
@@ -9,42 +8,19 @@ import sys
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from certificates import make_certificate
 
 from s3_mounts import mount_table, unmount
 
 NAME = "localhost"
 
 
-def make_certificate(folder):
-    """Write a certificate that nobody but its owner knows, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
-
-
 PROXY = """
 import asyncio, ssl, sys
 
-folder, host, port = sys.argv[1:]
+certificate, host, port = sys.argv[1:]
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(f"{folder}/certificate.pem", f"{folder}/key.pem")
+context.load_cert_chain(certificate)
 
 async def pump(reader, writer):
     while data := await reader.read(65536):
@@ -67,32 +43,33 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def secure_port(sandbox, tmp_path):
-    """The port of the sandbox's store behind TLS."""
-    make_certificate(tmp_path)
+def secure(sandbox):
+    """The port of the sandbox's store behind TLS, and the certificate."""
+    certificate = make_certificate(sandbox.directory, NAME)
     store = sandbox.endpoint.removeprefix("http://").split(":")
     with subprocess.Popen(
-        [sys.executable, "-c", PROXY, tmp_path, *store],
+        [sys.executable, "-c", PROXY, certificate, *store],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as proxy:
-        yield int(proxy.stdout.readline())
+        yield int(proxy.stdout.readline()), certificate
         proxy.kill()
 
 
-def test_s3fs_trusts_the_certificate_that_it_is_told(sandbox, mount_point, tmp_path, secure_port):
+def test_s3fs_trusts_the_certificate_that_it_is_told(sandbox, mount_point, secure):
+    port, certificate = secure
     with (
-        socket.create_connection((NAME, secure_port)) as client,
+        socket.create_connection((NAME, port)) as client,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         ssl.create_default_context().wrap_socket(client, server_hostname=NAME)
     subprocess.run(
         [
             *("s3fs", sandbox.source, mount_point, "-o", "use_path_request_style"),
-            *("-o", f"url=https://{NAME}:{secure_port}"),
+            *("-o", f"url=https://{NAME}:{port}"),
         ],
-        env=os.environ | {"CURL_CA_BUNDLE": str(tmp_path / "certificate.pem"), "no_proxy": NAME},
+        env=os.environ | {"CURL_CA_BUNDLE": str(certificate), "no_proxy": NAME},
         check=True,
     )
     deadline = time.monotonic() + 20

@@ -23,9 +23,7 @@ import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from certificates import make_certificate
 
 from proof.compare import difference
 from proof.project import ROOT
@@ -64,7 +62,9 @@ def test_every_section_is_complete(title):
     text = SECTIONS[title]
     assert re.findall(r"(?m)^(\w+)$", text) == LABELS
     provoked, _, fix, avoid = re.split(r"(?m)^\w+$", text)
-    tested_by = re.findall(r"\.\. tested-by:: tests/evidence/test_troubleshooting.py::(\w+)", provoked)
+    tested_by = re.findall(
+        r"\.\. tested-by:: tests/evidence/test_troubleshooting.py::(\w+)", provoked
+    )
     if tested_by:
         assert callable(globals()[tested_by[0]])
     else:
@@ -358,33 +358,6 @@ def test_a_wrong_region(sandbox, mount_point, seen):
     with Store(lambda headers: (301, elsewhere)) as store:
         url = f"http://127.0.0.1:{store.port}"
         seen(log_of(mount_point, until="PermanentRedirect", url=url), 1)
-
-
-def make_certificate(folder, *names):
-    """Write a certificate for some names, with its key, into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a store")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    file = folder / "certificate.pem"
-    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-    return file
 
 
 def test_a_bucket_name_with_dots(sandbox, mount_point, seen):
