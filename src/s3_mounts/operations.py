@@ -1,0 +1,190 @@
+"""Find out what works on a mount, by doing the same on a local disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3_mounts import trials
+from s3_mounts.traffic import Traffic
+from s3_mounts.trials import KINDS, TRIALS
+
+VERDICTS = ("works", "differs", "fails", "untried")
+"""What can come of a trial on a mount, as `Outcome.verdict` says it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a file operation on a mount.
+
+    Attributes
+    ----------
+    name : str
+        What was done, such as ``"hard link"``.
+    kind : str
+        A key of `s3_mounts.trials.KINDS`.
+    verdict : str
+        ``"works"`` where the mount gave what the local disk gave, ``"differs"`` where it gave
+        something else, ``"fails"`` where only the mount gave an error or no answer in time,
+        ``"untried"`` where the local disk gave none either, or a program is missing.
+    mounted, local : str
+        In a few words, what came of it on the mount and on the local disk.
+    traffic : Traffic or None
+        What the operation itself asked of the store, without preparations and checks.
+    """
+
+    name: str
+    kind: str
+    verdict: str
+    mounted: str
+    local: str
+    traffic: Traffic | None = None
+
+    def __str__(self) -> str:
+        line = f"{self.verdict:<9}{self.name:<29}{self.mounted}"
+        return f"{line}\n{'on a disk: ':>38}{self.local}" if self.verdict == "differs" else line
+
+
+def check_operations(
+    directory: str | os.PathLike[str],
+    other: str | os.PathLike[str] | None = None,
+    *,
+    kinds: Iterable[str] = tuple(KINDS),
+    traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
+    timeout: float = 30,
+) -> list[Outcome]:
+    """Do what programs do with files on a mount and on the local disk, and compare.
+
+    Each operation runs in a process of its own, which is ended if it takes too long.
+
+    Parameters
+    ----------
+    directory : path-like
+        A directory on the mount. It gets a new folder, which is removed at the end.
+    other : path-like, optional
+        The same directory, through another mount of the same bucket, as if it were on another
+        machine. It is used to look at what the first one has stored. Without it, operations of
+        two machines are left out.
+    kinds : iterable of str, optional
+        Which kinds of operations, keys of `s3_mounts.trials.KINDS`; by default all.
+    traffic : callable, optional
+        What counts the requests of each operation: `Sandbox.traffic` of a sandbox.
+    timeout : float, default: 30
+        How long each step of an operation may take, in seconds.
+
+    Returns
+    -------
+    list of Outcome
+        One for each operation.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+    """
+    wanted = list(kinds)
+    unknown = [kind for kind in wanted if kind not in KINDS]
+    if unknown:
+        raise ValueError(f"expected kinds out of {', '.join(KINDS)}, found {unknown[0]!r}.")
+    folder = f"s3-mounts-{secrets.token_hex(4)}"
+    here = Path(os.path.abspath(directory), folder)
+    there = Path(os.path.abspath(other), folder) if other else here
+    outcomes = []
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as meanwhile:
+        try:
+            for number, trial in enumerate(TRIALS.values()):
+                if trial.kind not in wanted or (other is None and trial.kind == "others"):
+                    continue
+                local = Path(scratch, "disk", str(number))
+                on_disk = meanwhile.submit(_attempt, trial.name, local, local, scratch, timeout)
+                on_mount = _attempt(
+                    trial.name, here / str(number), there / str(number), scratch, timeout, traffic
+                )
+                outcomes.append(_judge(trial, on_disk.result(), on_mount))
+        finally:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(["rm", "-rf", here], timeout=10 * timeout, check=False)
+    return outcomes
+
+
+def _attempt(
+    name: str,
+    here: Path,
+    there: Path,
+    scratch: str,
+    timeout: float,
+    traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
+) -> tuple[dict[str, str], Traffic | None]:
+    """Take the steps of a trial in another process, and count the second one's requests."""
+    counted = None
+    with subprocess.Popen(
+        # -P: the modules beside it must not hide others.
+        [sys.executable, "-P", trials.__file__, name, here, there],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": scratch},
+        text=True,
+        process_group=0,
+    ) as process:
+        try:
+            result = _answer(process, timeout)
+            if not result:
+                with traffic() if traffic else contextlib.nullcontext() as counted:
+                    result = _go_on(process, timeout)
+            if not result:
+                result = _go_on(process, timeout)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return result, counted
+
+
+def _go_on(process: subprocess.Popen[str], timeout: float) -> dict[str, str]:
+    assert process.stdin
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return _answer(process, timeout)
+
+
+def _answer(process: subprocess.Popen[str], timeout: float) -> dict[str, str]:
+    """Wait for what a step reports: nothing, or how the trial ended."""
+    assert process.stdout
+    ready, _, _ = select.select([process.stdout], [], [], timeout)
+    if not ready:
+        return {"error": f"no answer in {timeout:g} s"}
+    line = process.stdout.readline()
+    if line:
+        result: dict[str, str] = json.loads(line)
+        return result
+    status = process.wait()
+    return {"error": signal.Signals(-status).name if status < 0 else f"exit status {status}"}
+
+
+def _judge(
+    trial: trials.Trial,
+    on_disk: tuple[dict[str, str], Traffic | None],
+    on_mount: tuple[dict[str, str], Traffic | None],
+) -> Outcome:
+    disk, mount = on_disk[0], on_mount[0]
+    if "missing" in disk or "error" in disk:
+        verdict = "untried"
+    elif "outcome" not in mount:
+        verdict = "fails"
+    else:
+        verdict = "works" if mount == disk else "differs"
+    local, mounted = (" ".join(result.values()) for result in (disk, mount))
+    return Outcome(trial.name, trial.kind, verdict, mounted, local, on_mount[1])
