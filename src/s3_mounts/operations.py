@@ -114,8 +114,7 @@ def check_operations(
                 )
                 outcomes.append(_judge(trial, on_disk.result(), on_mount))
         finally:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(["rm", "-rf", here], timeout=10 * timeout, check=False)
+            _remove(here, 10 * timeout)
     return outcomes
 
 
@@ -129,7 +128,7 @@ def _attempt(
 ) -> tuple[dict[str, str], Traffic | None]:
     """Take the steps of a trial in another process, and count the second one's requests."""
     counted = None
-    with subprocess.Popen(
+    process = subprocess.Popen(
         # -P: the modules beside it must not hide others.
         [sys.executable, "-P", trials.__file__, name, here, there],
         stdin=subprocess.PIPE,
@@ -138,18 +137,39 @@ def _attempt(
         env=os.environ | {"TMPDIR": scratch},
         text=True,
         process_group=0,
-    ) as process:
-        try:
-            result = _answer(process, timeout)
-            if not result:
-                with traffic() if traffic else contextlib.nullcontext() as counted:
-                    result = _go_on(process, timeout)
-            if not result:
+    )
+    try:
+        result = _answer(process, timeout)
+        if not result:
+            with traffic() if traffic else contextlib.nullcontext() as counted:
                 result = _go_on(process, timeout)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        if not result:
+            result = _go_on(process, timeout)
+    finally:
+        _end(process)
     return result, counted
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process and its children, but do not wait for what hangs in a mount."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+
+
+def _remove(folder: Path, timeout: float) -> None:
+    remove = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
+    process = subprocess.Popen([sys.executable, "-c", remove, folder], text=True, process_group=0)
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _end(process)
 
 
 def _go_on(process: subprocess.Popen[str], timeout: float) -> dict[str, str]:

@@ -182,7 +182,7 @@ print_table("tools")
 # So whatever changes a small file downloads what it needs of it, and uploads all of it.
 # To rename a file or to change its permissions, ``s3fs`` has the store copy the object.
 
-costly = [
+one_file = [
     "create a file",
     "append 3 bytes",
     "overwrite 3 bytes",
@@ -190,56 +190,59 @@ costly = [
     "mode of a file (chmod)",
     "date of a file (touch -d)",
     "rename a file",
-    "rename a folder of 10 files",
     "sed -i",
-    "SQLite, 5 transactions",
+]
+many = [
+    "rename a folder of 10 files",
     "cp -p, 10 files",
     "tar -x, 10 files",
     "rsync -a, 10 files",
+    "SQLite, 5 transactions",
+    "git init and commit",
 ]
 groups = {
     "ask (HEAD, LIST)": ("HeadObject", "ListObjects"),
     "download": ("GetObject",),
     "upload": ("PutObject",),
-    "copy": ("CopyObject",),
+    "copy in the store": ("CopyObject",),
     "delete": ("DeleteObject",),
 }
 traffic = {outcome.name: outcome.traffic for outcome in outcomes}
-rows = np.arange(len(costly))
 
-figure, (left, right) = plt.subplots(
-    ncols=2,
-    sharey=True,
-    figsize=(8, 5),
-    width_ratios=[3, 2],
-    layout="constrained",
+
+def draw_requests(axes, names):
+    """Draw how many requests of each group there were, and the bytes."""
+    rows, start = np.arange(len(names)), np.zeros(len(names))
+    for label, operations in groups.items():
+        counts = [
+            sum(traffic[name].operations.get(o, 0) for o in operations)
+            for name in names
+        ]
+        axes.barh(rows, counts, left=start, label=label)
+        start += counts
+    for row, name in enumerate(names):
+        down = traffic[name].bytes_down / 2**20
+        up = traffic[name].bytes_up / 2**20
+        words = f" {down:.1f} MiB down, {up:.1f} up"
+        axes.text(start[row], row, words, va="center")
+    axes.set_yticks(rows, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.45 * start.max())
+    axes.set_xlabel("requests")
+
+
+figure, (upper, lower) = plt.subplots(
+    2, figsize=(8, 6), height_ratios=[8, 6], layout="constrained"
 )
-start = np.zeros(len(costly))
-for label, names in groups.items():
-    counts = [
-        sum(traffic[name].operations.get(operation, 0) for operation in names)
-        for name in costly
-    ]
-    left.barh(rows, counts, left=start, label=label)
-    start += counts
-left.set_yticks(rows, costly)
-left.invert_yaxis()
-left.set_xlabel("requests")
-left.legend()
-for shift, direction, colour in (
-    (-0.2, "bytes_down", "tab:orange"),
-    (0.2, "bytes_up", "tab:green"),
-):
-    sent = [getattr(traffic[name], direction) / 2**20 for name in costly]
-    words = direction.removeprefix("bytes_")
-    right.barh(rows + shift, sent, 0.4, color=colour, label=words)
-right.set_xlabel("MiB over the network")
-right.legend()
-figure.suptitle("Requests and bytes of operations on files of 1 MiB and less")
+draw_requests(upper, one_file)
+draw_requests(lower, many)
+handles, labels = upper.get_legend_handles_labels()
+figure.legend(handles, labels, loc="outside lower center", ncols=5)
+figure.suptitle("What operations on files of 1 MiB, and programs, ask for")
 plt.show()
 
-git = traffic["git init and commit"]
-print("git init and commit:", git.requests, "requests")
+for name in many:
+    print(f"{traffic[name].requests:>4} requests: {name}")
 
 # %%
 # Each folder on the way to a file is asked for, too.
