@@ -41,7 +41,7 @@ class Outcome:
         ``"untried"`` where the local disk gave none either, or a program is missing.
     mounted, local : str
         In a few words, what came of it on the mount and on the local disk.
-    traffic : Traffic or None
+    traffic : s3_mounts.Traffic or None
         What the operation itself asked of the store, without preparations and checks.
     """
 
@@ -80,7 +80,7 @@ def check_operations(
     kinds : iterable of str, optional
         Which kinds of operations, keys of `s3_mounts.trials.KINDS`; by default all.
     traffic : callable, optional
-        What counts the requests of each operation: `Sandbox.traffic` of a sandbox.
+        What counts the requests of each operation: `s3_mounts.Sandbox.traffic` of a sandbox.
     timeout : float, default: 30
         How long each step of an operation may take, in seconds.
 

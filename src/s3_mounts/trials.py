@@ -712,11 +712,12 @@ def _rsync(here: Path, there: Path) -> Steps:
 
 @trial("tools", "sed -i")
 def _sed(here: Path, there: Path) -> Steps:
-    (here / "file").write_text("one\n")
+    text = b"one\n" * (len(CONTENT) // 4)
+    (here / "file").write_bytes(text)
     yield
     _run("sed", "-i", "s/one/two/", here / "file")
     yield
-    return _state(there / "file", b"two\n", b"one\n")
+    return _state(there / "file", text.replace(b"one", b"two"), text)
 
 
 @trial("tools", "run a script")

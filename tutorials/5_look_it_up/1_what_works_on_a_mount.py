@@ -223,8 +223,9 @@ def draw_requests(axes, names):
     for row, name in enumerate(names):
         down = traffic[name].bytes_down / 2**20
         up = traffic[name].bytes_up / 2**20
-        words = f" {down:.1f} MiB down, {up:.1f} up"
-        axes.text(start[row], row, words, va="center")
+        if down + up > 0.05:
+            words = f" {down:.1f} MiB down, {up:.1f} up"
+            axes.text(start[row], row, words, va="center")
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.45 * start.max())
