@@ -133,7 +133,7 @@ print_table("attributes")
 # ``df`` knows no limit: a full quota shows when a save is refused.
 #
 # Other programs that store objects leave no permissions.
-# ``s3fs`` makes some up.
+# ``s3fs`` assumes these, whatever the file had before:
 
 local = sandbox.directory / "note.txt"
 local.write_text("stored by another program\n")
