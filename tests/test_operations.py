@@ -9,26 +9,29 @@ from s3_mounts.operations import KINDS, Outcome, check_operations
 
 PLANTED = """
 import json, os, sys, time
-name, here = sys.argv[1], sys.argv[2]
-mounted = "bucket" in here
-os.makedirs(here)
 
 def report(result):
     print(json.dumps(result), flush=True)
     sys.stdin.readline()
 
-report({})
-if name == "hangs" and mounted:
-    open(os.environ["PLANTED_PID"], "w").write(str(os.getpid()))
-    time.sleep(60)
-if name == "crashes" and mounted:
-    os.kill(os.getpid(), 11)
-if name == "exits" and mounted:
-    sys.exit(3)
-report({})
-if name == "unknown to both":
-    report({"missing": "git"})
-report({"outcome": "mount" if mounted and name == "differs" else "disk"})
+for line in iter(sys.stdin.readline, ""):
+    name, here, there = json.loads(line)
+    mounted = "bucket" in here
+    os.makedirs(here)
+    report({})
+    if name == "hangs" and mounted:
+        open(os.environ["PLANTED_PID"], "w").write(str(os.getpid()))
+        time.sleep(60)
+    if name == "ends" and mounted:
+        sys.exit()
+    report({})
+    if name == "unknown to both":
+        result = {"missing": "git"}
+    elif name == "breaks" and mounted:
+        result = {"error": "Input/output error"}
+    else:
+        result = {"outcome": "mount" if mounted and name == "differs" else "disk"}
+    print(json.dumps(result), flush=True)
 """
 
 
@@ -37,7 +40,7 @@ def planted(tmp_path, monkeypatch):
     """Trials that go wrong, and a directory that passes for a mount."""
     script = tmp_path / "planted.py"
     script.write_text(PLANTED)
-    names = ["works", "differs", "hangs", "crashes", "exits", "unknown to both"]
+    names = ["works", "differs", "hangs", "breaks", "ends", "unknown to both"]
     kinds = ["names", "names", "others", "others", "others", "others"]
     found = {name: trials.Trial(name, kind, None) for name, kind in zip(names, kinds, strict=True)}
     monkeypatch.setattr(operations, "TRIALS", found)
@@ -54,8 +57,8 @@ def test_the_verdict_comes_from_what_happened(planted):
         ("works", "works", "disk", "disk"),
         ("differs", "differs", "mount", "disk"),
         ("hangs", "fails", "no answer in 1 s", "disk"),
-        ("crashes", "fails", "SIGSEGV", "disk"),
-        ("exits", "fails", "exit status 3", "disk"),
+        ("breaks", "fails", "Input/output error", "disk"),
+        ("ends", "fails", "ended without an answer", "disk"),
         ("unknown to both", "untried", "git", "git"),
     ]
     assert {outcome.verdict for outcome in outcomes} == set(operations.VERDICTS)
@@ -71,6 +74,52 @@ def test_nothing_is_left_of_what_hung(planted):
 
 def test_without_another_mount_there_are_no_two_machines(planted):
     assert [outcome.kind for outcome in check_operations(planted)] == ["names", "names"]
+
+
+ENDS = """
+import os, sys
+sys.path.insert(0, {folder!r})
+import trials
+
+@trials.trial("names", "crashes")
+def crash(here, there):
+    yield
+    os.kill(os.getpid(), 11)
+
+@trials.trial("names", "exits")
+def leave(here, there):
+    yield
+    os._exit(3)
+
+@trials.trial("names", "raises")
+def fail(here, there):
+    yield
+    raise ValueError(f"not {{here}}")
+
+@trials.trial("names", "goes on")
+def work(here, there):
+    yield
+    yield
+    return "done"
+
+trials.main()
+"""
+
+
+def test_a_trial_that_ends_its_process_ends_no_other(tmp_path, monkeypatch):
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS.format(folder=os.path.dirname(trials.__file__)))
+    names = ["crashes", "exits", "raises", "goes on"]
+    found = {name: trials.Trial(name, "names", None) for name in names}
+    monkeypatch.setattr(operations, "TRIALS", found)
+    monkeypatch.setattr(trials, "__file__", str(script))
+    outcomes = check_operations(tmp_path)
+    assert [o.mounted for o in outcomes] == [
+        "SIGSEGV",
+        "exit status 3",
+        "ValueError: not .",
+        "done",
+    ]
 
 
 def test_an_unknown_kind_is_a_clear_error(tmp_path):

@@ -102,55 +102,85 @@ def check_operations(
     here = Path(os.path.abspath(directory), folder)
     there = Path(os.path.abspath(other), folder) if other else here
     outcomes = []
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as meanwhile:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ThreadPoolExecutor(1) as meanwhile,
+        contextlib.closing(_Worker(scratch, timeout)) as on_disk,
+        contextlib.closing(_Worker(scratch, timeout)) as on_mount,
+    ):
         try:
             for number, trial in enumerate(TRIALS.values()):
                 if trial.kind not in wanted or (other is None and trial.kind == "others"):
                     continue
                 local = Path(scratch, "disk", str(number))
-                on_disk = meanwhile.submit(_attempt, trial.name, local, local, scratch, timeout)
-                on_mount = _attempt(
-                    trial.name, here / str(number), there / str(number), scratch, timeout, traffic
+                disk = meanwhile.submit(on_disk.attempt, trial.name, local, local)
+                mounted, counted = on_mount.attempt(
+                    trial.name, here / str(number), there / str(number), traffic
                 )
-                outcomes.append(_judge(trial, on_disk.result(), on_mount))
+                outcomes.append(_judge(trial, disk.result()[0], mounted, counted))
         finally:
             _remove(here, 10 * timeout)
     return outcomes
 
 
-def _attempt(
-    name: str,
-    here: Path,
-    there: Path,
-    scratch: str,
-    timeout: float,
-    traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
-) -> tuple[dict[str, str], Traffic | None]:
-    """Take the steps of a trial in another process, and count the second one's requests."""
-    counted = None
-    process = subprocess.Popen(
-        # -P: the modules beside it must not hide others.
-        [sys.executable, "-P", trials.__file__, name, here, there],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"TMPDIR": scratch},
-        text=True,
-        process_group=0,
-    )
-    try:
-        result = _answer(process, timeout)
+class _Worker:
+    """A process that runs trials, and a new one after it had to be ended."""
+
+    def __init__(self, scratch: str, timeout: float) -> None:
+        self._environment = os.environ | {"TMPDIR": scratch}
+        self._timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def attempt(
+        self,
+        name: str,
+        here: Path,
+        there: Path,
+        traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
+    ) -> tuple[dict[str, str], Traffic | None]:
+        """Take the steps of a trial, and count the second one's requests."""
+        counted = None
+        result = self._ask(json.dumps([name, str(here), str(there)]))
         if not result:
             with traffic() if traffic else contextlib.nullcontext() as counted:
-                result = _go_on(process, timeout)
-        if not result:
-            result = _go_on(process, timeout)
-    finally:
-        _end(process)
-    return result, counted
+                result = self._ask()
+        return result or self._ask(), counted
+
+    def _ask(self, line: str = "") -> dict[str, str]:
+        """Let it go on, and wait for what it reports: nothing, or how the trial ended."""
+        if not self._process:
+            self._process = subprocess.Popen(
+                # -P: the modules beside it must not hide others.
+                [sys.executable, "-P", trials.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self._environment,
+                process_group=0,
+            )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], self._timeout)
+        if not ready:
+            self.close()
+            return {"error": f"no answer in {self._timeout:g} s"}
+        answer = self._process.stdout.readline()
+        if not answer:
+            self.close()
+            return {"error": "ended without an answer"}
+        result: dict[str, str] = json.loads(answer)
+        return result
+
+    def close(self) -> None:
+        """End it, if it runs."""
+        if self._process:
+            _end(self._process)
+        self._process = None
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process and its children, but do not wait for what hangs in a mount."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -163,7 +193,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _remove(folder: Path, timeout: float) -> None:
     remove = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
-    process = subprocess.Popen([sys.executable, "-c", remove, folder], text=True, process_group=0)
+    process = subprocess.Popen([sys.executable, "-c", remove, folder], process_group=0)
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -172,39 +202,14 @@ def _remove(folder: Path, timeout: float) -> None:
         _end(process)
 
 
-def _go_on(process: subprocess.Popen[str], timeout: float) -> dict[str, str]:
-    assert process.stdin
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return _answer(process, timeout)
-
-
-def _answer(process: subprocess.Popen[str], timeout: float) -> dict[str, str]:
-    """Wait for what a step reports: nothing, or how the trial ended."""
-    assert process.stdout
-    ready, _, _ = select.select([process.stdout], [], [], timeout)
-    if not ready:
-        return {"error": f"no answer in {timeout:g} s"}
-    line = process.stdout.readline()
-    if line:
-        result: dict[str, str] = json.loads(line)
-        return result
-    status = process.wait()
-    return {"error": signal.Signals(-status).name if status < 0 else f"exit status {status}"}
-
-
 def _judge(
-    trial: trials.Trial,
-    on_disk: tuple[dict[str, str], Traffic | None],
-    on_mount: tuple[dict[str, str], Traffic | None],
+    trial: trials.Trial, disk: dict[str, str], mount: dict[str, str], traffic: Traffic | None
 ) -> Outcome:
-    disk, mount = on_disk[0], on_mount[0]
-    if "missing" in disk or "error" in disk:
+    if "outcome" not in disk:
         verdict = "untried"
     elif "outcome" not in mount:
         verdict = "fails"
     else:
         verdict = "works" if mount == disk else "differs"
     local, mounted = (" ".join(result.values()) for result in (disk, mount))
-    return Outcome(trial.name, trial.kind, verdict, mounted, local, on_mount[1])
+    return Outcome(trial.name, trial.kind, verdict, mounted, local, traffic)

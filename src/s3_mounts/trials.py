@@ -1,11 +1,9 @@
 """Trials of what programs do with files, each to be run on a disk and on a mount.
 
-Each trial runs in a process of its own, as ``python trials.py NAME HERE THERE``, because an
-operation on a mount can hang, or end Python.
-HERE is a new directory for it; THERE is the same directory, seen through another mount where
-there is one.
-This file is run as a script and needs the standard library only: it has to start quickly, about a
-hundred times.
+This file is run as a script, see `main`, and forks a process for each trial, because an operation
+on a mount can hang, or end Python.
+A trial gets a new directory, and the same one seen through another mount where there is one.
+It needs the standard library only, so it starts quickly and has no threads that a fork could lose.
 """
 
 from __future__ import annotations
@@ -13,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib
+import io
 import json
 import mmap
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -739,7 +739,7 @@ def _git(here: Path, there: Path) -> Steps:
     who = ("-c", "user.name=me", "-c", "user.email=me@example.org")
     _run("git", *who, "commit", "--quiet", "-m", "First", cwd=here)
     yield
-    return f"log: {_run('git', 'log', '--format=%s', cwd=there).strip()}"
+    return f"commits: {len((there / '.git/logs/HEAD').read_text().splitlines())}"
 
 
 def _database(path: Path, mode: str = "delete") -> sqlite3.Connection:
@@ -849,13 +849,11 @@ def _netcdf(here: Path, there: Path) -> Steps:
         return f"{len(dataset.variables)} variables, sum {dataset['first'][:].sum():.0f}"
 
 
-# -- Running one of them ---------------------------------------------------------------------------
+# -- Running them ----------------------------------------------------------------------------------
 
 
-def main(name: str, here: Path, there: Path) -> None:
-    """Take the steps of a trial, and say after each, in a line of JSON, what came of it.
-
-    Between the steps it waits for a line on standard input.
+def run(name: str, here: Path, there: Path) -> dict[str, str]:
+    """Take the steps of a trial; after each of the first two, report and wait for a line.
 
     Parameters
     ----------
@@ -863,43 +861,63 @@ def main(name: str, here: Path, there: Path) -> None:
         The trial.
     here, there : Path
         The directory, which is made, and its other view.
+
+    Returns
+    -------
+    dict of str to str
+        ``outcome``, ``error``, or the program or package that is ``missing``, in a few words.
     """
-    result: dict[str, str] = {}
     try:
         here.mkdir(parents=True)
         steps = TRIALS[name].steps(here, there)
         for _ in range(2):
             next(steps)
             _report({})
-            sys.stdin.readline()
+            _INPUT.readline()
         try:
             next(steps)
         except StopIteration as end:
-            result = {"outcome": end.value}
+            return {"outcome": end.value}
     except subprocess.CalledProcessError as error:
         words = (error.stderr.strip().splitlines() or [f"exit status {error.returncode}"])[-1]
-        result = {"error": words.replace(f"{here}", ".")}
+        return {"error": words.replace(f"{here}", ".")}
     except ModuleNotFoundError as error:
-        result = {"missing": str(error.name)}
-    except FileNotFoundError as error:
-        if (
-            error.filename
-            and not os.path.isabs(error.filename)
-            and not shutil.which(error.filename)
-        ):
-            result = {"missing": error.filename}
-        else:
-            result = {"error": error.strerror or str(error)}
+        return {"missing": str(error.name)}
     except OSError as error:
-        result = {"error": error.strerror or str(error)}
+        program = error.filename
+        if isinstance(program, str) and "/" not in program and not shutil.which(program):
+            return {"missing": program}
+        return {"error": error.strerror or str(error)}
     except Exception as error:
-        result = {"error": f"{type(error).__name__}: {error}".replace(f"{here}", ".")}
-    _report(result)
+        return {"error": f"{type(error).__name__}: {error}".replace(f"{here}", ".")}
+    return {"error": "it takes too many steps"}
+
+
+def main() -> None:
+    """Run the trials that are asked for, each in a child, and report how it ended.
+
+    Each line on standard input is a list in JSON: the name of a trial, and its directories.
+    """
+    while line := _INPUT.readline():
+        name, here, there = json.loads(line)
+        child = os.fork()
+        if not child:
+            _report(run(name, Path(here), Path(there)))
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status < 0:
+            _report({"error": signal.Signals(-status).name})
+        elif status:
+            _report({"error": f"exit status {status}"})
+
+
+# Without a buffer, since a child reads on where its parent has stopped.
+_INPUT = io.FileIO(0, closefd=False)
 
 
 def _report(result: dict[str, str]) -> None:
-    print(json.dumps(result), flush=True)
+    os.write(1, f"{json.dumps(result)}\n".encode())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main()

@@ -20,7 +20,7 @@ else, and what each asks of the store.
 # :func:`~s3_mounts.operations.check_operations` does what programs do with files, once on the local
 # disk and once on a mount.
 # A second mount of the same bucket stands for another machine, and looks at what was stored.
-# Nothing on this page is a promise of a manual: it is what happened.
+# Each operation is a few lines of Python in ``src/s3_mounts/trials.py``.
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ for verdict in VERDICTS:
 # An operation *works* where the mount gave what the disk gave.
 # It *differs* where it gave something else, and nobody was told.
 # It *fails* where there was an error.
-# (*Untried* is what a program that is not installed would have done.)
+# (*Untried* are programs that are not installed.)
 
 looks = {
     "works": ("✓", "tab:green"),
@@ -103,7 +103,7 @@ print_table("content")
 # The command ``truncate`` opens the file, as most programs do, and that works.
 #
 # A file that is removed while somebody reads it gets a new name until it is closed.
-# Others see that name, and the mount pays for a copy.
+# Others see that name.
 
 # %% C31
 # Names and links
@@ -243,7 +243,7 @@ figure.suptitle("What operations on files of 1 MiB, and programs, ask for")
 plt.show()
 
 for name in many:
-    print(f"{traffic[name].requests:>4} requests: {name}")
+    print(f"{name:<27}{traffic[name].requests:>5} requests")
 
 # %%
 # Each folder on the way to a file is asked for, too.
@@ -255,7 +255,7 @@ for name in many:
 # A large file
 # ~~~~~~~~~~~~
 #
-# From a certain size on, ``s3fs`` uploads in parts.
+# From 25 MB on, its ``multipart_threshold``, ``s3fs`` uploads in parts.
 # Then it can have the store copy the parts that have not changed.
 # Here 3 bytes of a file of 30 MiB are overwritten.
 
@@ -270,11 +270,11 @@ print(overwrite)
 # A listing
 # ~~~~~~~~~
 #
-# There are 300 files in a folder.
+# There are 100 files in a folder.
 # ``ls`` asks for names only, and the mount asks for each file.
 
 s3 = boto3.client("s3")
-for number in range(300):
+for number in range(100):
     s3.put_object(Bucket=sandbox.bucket, Key=f"many/{number}.nc", Body=b"x")
 with mount(sandbox.source, here):
     for moment in ("first", "again"):
