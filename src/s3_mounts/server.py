@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from s3_mounts.errors import SandboxError
 from s3_mounts.mount_table import remove_folder
@@ -125,19 +126,39 @@ class Server:
         SandboxError
             If requests are still under way after half a minute.
         """
+        self.settle()
+        return [Request(**request) for request in self._log(since)["requests"]]
+
+    def settle(self) -> int:
+        """Wait until nothing is under way any more, and count what was asked of the server.
+
+        Returns
+        -------
+        int
+            The number of requests.
+
+        Raises
+        ------
+        SandboxError
+            If requests are still under way after half a minute.
+        """
         deadline = time.monotonic() + _SETTLE_LIMIT
         seen = -1
         while time.monotonic() < deadline:
-            with urllib.request.urlopen(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
-                log = json.load(answer)
+            log = self._log(since=sys.maxsize)
             if log["active"] == 0 and log["finished"] == seen:
-                return [Request(**request) for request in log["requests"]]
+                return seen
             seen = log["finished"]
             time.sleep(_QUIET)
         raise SandboxError(
             f"expected the requests to the sandbox to end, but after {_SETTLE_LIMIT} s some are"
             " still under way. Close what reads from the mount, then count."
         )
+
+    def _log(self, since: int) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
+            log: dict[str, Any] = json.load(answer)
+        return log
 
     def fail(self, faults: dict[str, int]) -> None:
         """Have some S3 operations fail from now on, and no others.

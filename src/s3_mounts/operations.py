@@ -1,0 +1,215 @@
+"""Find out what works on a mount, by doing the same on a local disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3_mounts import trials
+from s3_mounts.traffic import Traffic
+from s3_mounts.trials import KINDS, TRIALS
+
+VERDICTS = ("works", "differs", "fails", "untried")
+"""What can come of a trial on a mount, as `Outcome.verdict` says it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a file operation on a mount.
+
+    Attributes
+    ----------
+    name : str
+        What was done, such as ``"hard link"``.
+    kind : str
+        A key of `s3_mounts.trials.KINDS`.
+    verdict : str
+        ``"works"`` where the mount gave what the local disk gave, ``"differs"`` where it gave
+        something else, ``"fails"`` where only the mount gave an error or no answer in time,
+        ``"untried"`` where the local disk gave none either, or a program is missing.
+    mounted, local : str
+        In a few words, what came of it on the mount and on the local disk.
+    traffic : s3_mounts.Traffic or None
+        What the operation itself asked of the store, without preparations and checks.
+    """
+
+    name: str
+    kind: str
+    verdict: str
+    mounted: str
+    local: str
+    traffic: Traffic | None = None
+
+    def __str__(self) -> str:
+        line = f"{self.verdict:<9}{self.name:<29}{self.mounted}"
+        return f"{line}\n{'on a disk: ':>38}{self.local}" if self.verdict == "differs" else line
+
+
+def check_operations(
+    directory: str | os.PathLike[str],
+    other: str | os.PathLike[str] | None = None,
+    *,
+    kinds: Iterable[str] = tuple(KINDS),
+    traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
+    timeout: float = 30,
+) -> list[Outcome]:
+    """Do what programs do with files on a mount and on the local disk, and compare.
+
+    Each operation runs in a process of its own, which is ended if it takes too long.
+
+    Parameters
+    ----------
+    directory : path-like
+        A directory on the mount. It gets a new folder, which is removed at the end.
+    other : path-like, optional
+        The same directory, through another mount of the same bucket, as if it were on another
+        machine. It is used to look at what the first one has stored. Without it, operations of
+        two machines are left out.
+    kinds : iterable of str, optional
+        Which kinds of operations, keys of `s3_mounts.trials.KINDS`; by default all.
+    traffic : callable, optional
+        What counts the requests of each operation: `s3_mounts.Sandbox.traffic` of a sandbox.
+    timeout : float, default: 30
+        How long each step of an operation may take, in seconds.
+
+    Returns
+    -------
+    list of Outcome
+        One for each operation.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+    """
+    wanted = list(kinds)
+    unknown = [kind for kind in wanted if kind not in KINDS]
+    if unknown:
+        raise ValueError(f"expected kinds out of {', '.join(KINDS)}, found {unknown[0]!r}.")
+    folder = f"s3-mounts-{secrets.token_hex(4)}"
+    here = Path(os.path.abspath(directory), folder)
+    there = Path(os.path.abspath(other), folder) if other else here
+    outcomes = []
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ThreadPoolExecutor(1) as meanwhile,
+        contextlib.closing(_Worker(scratch, timeout)) as on_disk,
+        contextlib.closing(_Worker(scratch, timeout)) as on_mount,
+    ):
+        try:
+            for number, trial in enumerate(TRIALS.values()):
+                if trial.kind not in wanted or (other is None and trial.kind == "others"):
+                    continue
+                local = Path(scratch, "disk", str(number))
+                disk = meanwhile.submit(on_disk.attempt, trial.name, local, local)
+                mounted, counted = on_mount.attempt(
+                    trial.name, here / str(number), there / str(number), traffic
+                )
+                outcomes.append(_judge(trial, disk.result()[0], mounted, counted))
+        finally:
+            _remove(here, 10 * timeout)
+    return outcomes
+
+
+class _Worker:
+    """A process that runs trials, and a new one after it had to be ended."""
+
+    def __init__(self, scratch: str, timeout: float) -> None:
+        self._environment = os.environ | {"TMPDIR": scratch}
+        self._timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def attempt(
+        self,
+        name: str,
+        here: Path,
+        there: Path,
+        traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
+    ) -> tuple[dict[str, str], Traffic | None]:
+        """Take the steps of a trial, and count the second one's requests."""
+        counted = None
+        result = self._ask(json.dumps([name, str(here), str(there)]))
+        if not result:
+            with traffic() if traffic else contextlib.nullcontext() as counted:
+                result = self._ask()
+        return result or self._ask(), counted
+
+    def _ask(self, line: str = "") -> dict[str, str]:
+        """Let it go on, and wait for what it reports: nothing, or how the trial ended."""
+        if not self._process:
+            self._process = subprocess.Popen(
+                # -P: the modules beside it must not hide others.
+                [sys.executable, "-P", trials.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self._environment,
+                process_group=0,
+            )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], self._timeout)
+        if not ready:
+            self.close()
+            return {"error": f"no answer in {self._timeout:g} s"}
+        answer = self._process.stdout.readline()
+        if not answer:
+            self.close()
+            return {"error": "ended without an answer"}
+        result: dict[str, str] = json.loads(answer)
+        return result
+
+    def close(self) -> None:
+        """End it, if it runs."""
+        if self._process:
+            _end(self._process)
+        self._process = None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its children, but do not wait for what hangs in a mount."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+
+
+def _remove(folder: Path, timeout: float) -> None:
+    remove = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
+    process = subprocess.Popen([sys.executable, "-c", remove, folder], process_group=0)
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _end(process)
+
+
+def _judge(
+    trial: trials.Trial, disk: dict[str, str], mount: dict[str, str], traffic: Traffic | None
+) -> Outcome:
+    if "outcome" not in disk:
+        verdict = "untried"
+    elif "outcome" not in mount:
+        verdict = "fails"
+    else:
+        verdict = "works" if mount == disk else "differs"
+    local, mounted = (" ".join(result.values()) for result in (disk, mount))
+    return Outcome(trial.name, trial.kind, verdict, mounted, local, traffic)

@@ -1,0 +1,204 @@
+import os
+import signal
+import time
+
+import pytest
+
+from s3_mounts import mount, mount_table, operations, trials
+from s3_mounts.operations import KINDS, Outcome, check_operations
+
+PLANTED = """
+import json, os, sys, time
+
+def report(result):
+    print(json.dumps(result), flush=True)
+    sys.stdin.readline()
+
+for line in iter(sys.stdin.readline, ""):
+    name, here, there = json.loads(line)
+    mounted = "bucket" in here
+    os.makedirs(here)
+    report({})
+    if name == "hangs" and mounted:
+        open(os.environ["PLANTED_PID"], "w").write(str(os.getpid()))
+        time.sleep(60)
+    if name == "ends" and mounted:
+        sys.exit()
+    report({})
+    if name == "unknown to both":
+        result = {"missing": "git"}
+    elif name == "breaks" and mounted:
+        result = {"error": "Input/output error"}
+    else:
+        result = {"outcome": "mount" if mounted and name == "differs" else "disk"}
+    print(json.dumps(result), flush=True)
+"""
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Trials that go wrong, and a directory that passes for a mount."""
+    script = tmp_path / "planted.py"
+    script.write_text(PLANTED)
+    names = ["works", "differs", "hangs", "breaks", "ends", "unknown to both"]
+    kinds = ["names", "names", "others", "others", "others", "others"]
+    found = {name: trials.Trial(name, kind, None) for name, kind in zip(names, kinds, strict=True)}
+    monkeypatch.setattr(operations, "TRIALS", found)
+    monkeypatch.setattr(trials, "__file__", str(script))
+    monkeypatch.setenv("PLANTED_PID", str(tmp_path / "pid"))
+    directory = tmp_path / "bucket"
+    directory.mkdir()
+    return directory
+
+
+def test_the_verdict_comes_from_what_happened(planted):
+    outcomes = check_operations(planted, planted, timeout=1)
+    assert [(o.name, o.verdict, o.mounted, o.local) for o in outcomes] == [
+        ("works", "works", "disk", "disk"),
+        ("differs", "differs", "mount", "disk"),
+        ("hangs", "fails", "no answer in 1 s", "disk"),
+        ("breaks", "fails", "Input/output error", "disk"),
+        ("ends", "fails", "ended without an answer", "disk"),
+        ("unknown to both", "untried", "git", "git"),
+    ]
+    assert {outcome.verdict for outcome in outcomes} == set(operations.VERDICTS)
+
+
+def test_nothing_is_left_of_what_hung(planted):
+    check_operations(planted, planted, kinds=["others"], timeout=0.5)
+    pid = int((planted.parent / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert os.listdir(planted) == []
+
+
+def test_without_another_mount_there_are_no_two_machines(planted):
+    assert [outcome.kind for outcome in check_operations(planted)] == ["names", "names"]
+
+
+ENDS = """
+import os, sys
+sys.path.insert(0, {folder!r})
+import trials
+
+@trials.trial("names", "crashes")
+def crash(here, there):
+    yield
+    os.kill(os.getpid(), 11)
+
+@trials.trial("names", "exits")
+def leave(here, there):
+    yield
+    os._exit(3)
+
+@trials.trial("names", "raises")
+def fail(here, there):
+    yield
+    raise ValueError(f"not {{here}}")
+
+@trials.trial("names", "goes on")
+def work(here, there):
+    yield
+    yield
+    return "done"
+
+trials.main()
+"""
+
+
+def test_a_trial_that_ends_its_process_ends_no_other(tmp_path, monkeypatch):
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS.format(folder=os.path.dirname(trials.__file__)))
+    names = ["crashes", "exits", "raises", "goes on"]
+    found = {name: trials.Trial(name, "names", None) for name in names}
+    monkeypatch.setattr(operations, "TRIALS", found)
+    monkeypatch.setattr(trials, "__file__", str(script))
+    outcomes = check_operations(tmp_path)
+    assert [o.mounted for o in outcomes] == [
+        "SIGSEGV",
+        "exit status 3",
+        "ValueError: not .",
+        "done",
+    ]
+
+
+def test_an_unknown_kind_is_a_clear_error(tmp_path):
+    with pytest.raises(ValueError, match="expected kinds out of content, names.*found 'link'"):
+        check_operations(tmp_path, kinds=["names", "link"])
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_outcome_is_a_line_or_two():
+    assert str(Outcome("hard link", "names", "fails", "not supported", "as written")) == (
+        "fails    hard link                    not supported"
+    )
+    assert str(Outcome("flock", "others", "differs", "allowed", "refused")).splitlines() == [
+        "differs  flock                        allowed",
+        "                           on a disk: refused",
+    ]
+
+
+def test_a_disk_has_all_that_a_disk_has(tmp_path):
+    outcomes = check_operations(tmp_path, tmp_path)
+    assert [o for o in outcomes if o.verdict not in ("works", "untried")] == []
+    assert {outcome.kind for outcome in outcomes} == set(KINDS)
+    assert [o.name for o in outcomes if o.kind != "tools" and o.verdict == "untried"] == []
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_program_that_is_not_installed_is_untried(tmp_path, no_programs):
+    outcomes = {o.name: o for o in check_operations(tmp_path, kinds=["tools"], timeout=10)}
+    assert outcomes["sed -i"].verdict == "untried"
+    assert outcomes["sed -i"].mounted == "sed"
+    assert outcomes["SQLite, 5 transactions"].verdict == "works"
+
+
+@pytest.fixture
+def two_mounts(sandbox):
+    """Two mounts of the same bucket, as if on two machines."""
+    folders = sandbox.directory / "here", sandbox.directory / "there"
+    for folder in folders:
+        folder.mkdir()
+    with mount(sandbox.source, folders[0]), mount(sandbox.source, folders[1]):
+        yield folders
+
+
+@pytest.mark.proves("C31")
+def test_a_mount_differs_from_a_disk_where_we_say_so(sandbox, two_mounts):
+    found = check_operations(
+        *two_mounts, kinds=["content", "names", "others"], traffic=sandbox.traffic
+    )
+    outcomes = {outcome.name: outcome for outcome in found}
+    assert list(sandbox.sizes()) == ["air_temp.pp"], "nothing is left"
+    assert outcomes["hard link"].verdict == "fails"
+    assert outcomes["append 3 bytes"].verdict == "works"
+    assert outcomes["make an open file shorter"].verdict == "works"
+    assert outcomes["make a closed file shorter"].verdict == "differs"
+    assert outcomes["written, not yet closed"].mounted == "not there"
+    assert outcomes["after fsync, not yet closed"].verdict == "works"
+    for lock in ("flock", "fcntl lock"):
+        assert outcomes[f"{lock}, one machine"].mounted == "second refused"
+        assert outcomes[f"{lock}, two machines"].mounted == "second allowed"
+
+    append = outcomes["append 3 bytes"].traffic
+    assert append.bytes_up == len(trials.CONTENT) + 3, "all of it is uploaded again"
+    rename = outcomes["rename a file"].traffic
+    assert rename.operations["CopyObject"] == rename.operations["DeleteObject"] == 1
+    assert rename.bytes_up == 0
+    folder = outcomes["rename a folder of 10 files"].traffic
+    assert folder.operations["CopyObject"] == 10
+
+
+def test_a_mount_that_hangs_does_not_hang_us(sandbox, two_mounts, monkeypatch):
+    name = "create a file"
+    monkeypatch.setattr(operations, "TRIALS", {name: trials.TRIALS[name]})
+    (server,) = mount_table.servers(two_mounts[0])
+    server.send_signal(signal.SIGSTOP)
+    try:
+        before = time.monotonic()
+        (outcome,) = check_operations(*two_mounts, timeout=0.5)
+        assert time.monotonic() - before < 20
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert outcome.verdict == "fails"
+    assert outcome.mounted == "no answer in 0.5 s"

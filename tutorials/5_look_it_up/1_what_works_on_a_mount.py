@@ -1,0 +1,383 @@
+"""
+What works on a mount
+=====================
+
+Look up which file operations work on a mounted bucket as they do on a disk, which give something
+else, and what each asks of the store.
+
+* **You will learn** what programs can rely on, where a mount differs from a disk without an error,
+  and which of your tools are affected.
+* **You need** the ``s3fs`` program and FUSE.
+  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
+  on a bucket of your own.
+* **Time**: ten minutes to read.
+"""
+
+# %%
+# The same on a mount and on a disk
+# ---------------------------------
+#
+# :func:`~s3_mounts.operations.check_operations` does what programs do with files, once on the local
+# disk and once on a mount.
+# A second mount of the same bucket stands for another machine, and looks at what was stored.
+# Each operation is a few lines of Python in ``src/s3_mounts/trials.py``.
+
+import os
+import subprocess
+import textwrap
+
+import boto3
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgba
+
+from s3_mounts import mount, start_sandbox
+from s3_mounts.operations import KINDS, VERDICTS, check_operations
+
+sandbox = start_sandbox("climate-data")
+here = sandbox.directory / "here"
+there = sandbox.directory / "there"
+here.mkdir()
+there.mkdir()
+with mount(sandbox.source, here), mount(sandbox.source, there):
+    outcomes = check_operations(here, there, traffic=sandbox.traffic)
+
+sandbox.shell("s3fs --version | head -n 1")
+verdicts = [outcome.verdict for outcome in outcomes]
+for verdict in VERDICTS:
+    print(f"{verdict:<8}{verdicts.count(verdict):>3}")
+
+# %% C31
+# An operation *works* where the mount gave what the disk gave.
+# It *differs* where it gave something else, and nobody was told.
+# It *fails* where there was an error.
+# (*Untried* are programs that are not installed.)
+
+looks = {
+    "works": ("✓", "tab:green"),
+    "differs": ("≠", "tab:orange"),
+    "fails": ("✗", "tab:red"),
+    "untried": ("?", "tab:grey"),
+}
+figure, axes = plt.subplots(figsize=(8, 6.6), layout="constrained")
+for column, kind in enumerate(KINDS):
+    chosen = [outcome for outcome in outcomes if outcome.kind == kind]
+    for row, outcome in enumerate(chosen):
+        mark, colour = looks[outcome.verdict]
+        colour = to_rgba(colour, 0.5)
+        axes.barh(row, 0.96, 0.9, column - 0.48, color=colour)
+        words = textwrap.fill(f"{mark} {outcome.name}", 21)
+        axes.text(column, row, words, ha="center", va="center", fontsize=8)
+titles = [textwrap.fill(title, 17) for title in KINDS.values()]
+axes.set_xticks(range(len(KINDS)), titles)
+axes.xaxis.tick_top()
+axes.set_yticks([])
+axes.invert_yaxis()
+axes.margins(0.005)
+axes.tick_params(length=0)
+axes.spines[:].set_visible(False)
+axes.set_title(
+    "File operations on a mount: ✓ works, ≠ differs from a disk, ✗ fails"
+)
+plt.show()
+
+# %% C31
+# What is in a file
+# -----------------
+#
+# The files have 1 MiB.
+
+
+def print_table(kind):
+    """Print what came of all operations of a kind."""
+    print(*(o for o in outcomes if o.kind == kind), sep="\n")
+
+
+print_table("content")
+
+# %%
+# **To cut or lengthen a closed file goes wrong without an error.**
+# ``s3fs`` 1.90 stores a file of zeros; 1.97 changes nothing.
+# (It was `mended in July 2026 <https://github.com/s3fs-fuse/s3fs-fuse/pull/2931>`__, after 1.97.)
+# It is about Python's :func:`os.truncate` with a path, and C's ``truncate``.
+# The command ``truncate`` opens the file, as most programs do, and that works.
+#
+# A file that is removed while somebody reads it gets a new name until it is closed.
+# Others see that name.
+
+# %% C31
+# Names and links
+# ---------------
+
+print_table("names")
+
+# %%
+# A bucket has no second name for an object, so there are **no hard links**.
+# A symbolic link is an object that holds the path it leads to.
+# Other S3 programs see a small file.
+#
+# A key can have `1,024 bytes
+# <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>`__, and that is for the
+# whole path.
+# (The sandbox does not refuse longer ones, so this is not in the table.)
+
+# %% C31
+# Permissions, times and numbers
+# ------------------------------
+
+print_table("attributes")
+
+# %%
+# Permissions, owner and date are kept with the object, so another mount sees them.
+# The date of a folder does not tell that there is something new in it.
+# ``df`` knows no limit: a full quota shows when a save is refused.
+#
+# Other programs that store objects leave no permissions.
+# ``s3fs`` assumes these, whatever the file had before:
+
+local = sandbox.directory / "note.txt"
+local.write_text("stored by another program\n")
+local.chmod(0o664)
+sandbox.add_file(local, "folder/note.txt")
+with mount(sandbox.source, here):
+    sandbox.shell("stat --format '%A %n' note.txt")
+    sandbox.shell("stat --format '%A %n' here/folder here/folder/note.txt")
+
+# %% C31
+# Two machines, one bucket
+# ------------------------
+#
+# One mount writes, the other looks at once.
+
+print_table("others")
+
+# %%
+# * A file is there for others when it is **closed**, or after ``fsync``.
+# * **Locks are kept on the machine.** Two machines can both hold the same one.
+# * A lock file is no help either.
+#   ``s3fs`` 1.90 refuses the second one here, 1.97 does not: it remembers that there was none.
+#   1.90 asks whether there is one and then creates it, and in between another machine may do the
+#   same.
+# * What a mount remembers of changed and removed files is the subject of
+#   :ref:`sphx_glr_tutorials_3_every_day_3_when_the_bucket_changes.py`.
+
+# %% C31
+# Programs
+# --------
+
+print_table("tools")
+
+# %%
+# On one machine they all work.
+# (With ``s3fs`` 1.90 files that ``tar`` unpacks get the current date.)
+#
+# On two, **SQLite and HDF5 do not notice each other**.
+# SQLite has told both writers that their row is stored, and one row is gone.
+
+# %% C15
+# What it costs
+# -------------
+#
+# An object can be replaced, but not changed.
+# So whatever changes a small file downloads what it needs of it, and uploads all of it.
+# To rename a file or to change its permissions, ``s3fs`` has the store copy the object.
+
+one_file = [
+    "create a file",
+    "append 3 bytes",
+    "overwrite 3 bytes",
+    "read on after its removal",
+    "mode of a file (chmod)",
+    "date of a file (touch -d)",
+    "rename a file",
+    "sed -i",
+]
+many = [
+    "rename a folder of 10 files",
+    "cp -p, 10 files",
+    "tar -x, 10 files",
+    "rsync -a, 10 files",
+    "SQLite, 5 transactions",
+    "git init and commit",
+]
+groups = {
+    "ask (HEAD, LIST)": ("HeadObject", "ListObjects"),
+    "download": ("GetObject",),
+    "upload": ("PutObject",),
+    "copy in the store": ("CopyObject",),
+    "delete": ("DeleteObject",),
+}
+traffic = {outcome.name: outcome.traffic for outcome in outcomes}
+
+
+def draw_requests(axes, names):
+    """Draw how many requests of each group there were, and the bytes."""
+    rows, start = np.arange(len(names)), np.zeros(len(names))
+    for label, operations in groups.items():
+        counts = [
+            sum(traffic[name].operations.get(o, 0) for o in operations)
+            for name in names
+        ]
+        axes.barh(rows, counts, left=start, label=label)
+        start += counts
+    for row, name in enumerate(names):
+        down = traffic[name].bytes_down / 2**20
+        up = traffic[name].bytes_up / 2**20
+        if down + up > 0.05:
+            words = f" {down:.1f} MiB down, {up:.1f} up"
+            axes.text(start[row], row, words, va="center")
+    axes.set_yticks(rows, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.45 * start.max())
+    axes.set_xlabel("requests")
+
+
+figure, (upper, lower) = plt.subplots(
+    2, figsize=(8, 6), height_ratios=[8, 6], layout="constrained"
+)
+draw_requests(upper, one_file)
+draw_requests(lower, many)
+handles, labels = upper.get_legend_handles_labels()
+figure.legend(handles, labels, loc="outside lower center", ncols=5)
+figure.suptitle("What operations on files of 1 MiB, and programs, ask for")
+plt.show()
+
+for name in many:
+    print(f"{name:<27}{traffic[name].requests:>5} requests")
+
+# %%
+# Each folder on the way to a file is asked for, too.
+# A folder is renamed object by object.
+# ``rsync`` uploads each file under another name, and then renames it; its option ``--inplace`` does
+# not.
+
+# %% C15
+# A large file
+# ~~~~~~~~~~~~
+#
+# From 25 MB on, its ``multipart_threshold``, ``s3fs`` uploads in parts.
+# Then it can have the store copy the parts that have not changed.
+# Here 3 bytes of a file of 30 MiB are overwritten.
+
+with mount(sandbox.source, here):
+    (here / "large").write_bytes(os.urandom(30 * 2**20))
+    with sandbox.traffic() as overwrite, open(here / "large", "r+b") as file:
+        file.seek(12 * 2**20)
+        file.write(b"new")
+print(overwrite)
+
+# %% C31
+# A listing
+# ~~~~~~~~~
+#
+# There are 100 files in a folder.
+# ``ls`` asks for names only, and the mount asks for each file.
+
+s3 = boto3.client("s3")
+for number in range(100):
+    s3.put_object(Bucket=sandbox.bucket, Key=f"many/{number}.nc", Body=b"x")
+with mount(sandbox.source, here):
+    for moment in ("first", "again"):
+        with sandbox.traffic() as listing:
+            subprocess.run(["ls", here / "many"], stdout=subprocess.DEVNULL)
+        asked = listing.operations
+        print(
+            f"{moment}: {asked.get('ListObjects', 0)} LIST,"
+            f" {asked.get('HeadObject', 0)} HEAD"
+        )
+
+# %%
+# A LIST request gives up to 1,000 names, with their sizes.
+# The permissions are not in it, so ``s3fs`` sends a HEAD request for each file that it does not
+# remember.
+
+# %% C31
+# A rename that is interrupted
+# ----------------------------
+#
+# On a disk a rename happens as a whole or not at all.
+# On a mount it is a copy and a removal.
+# Here the store refuses the removal.
+
+with mount(sandbox.source, here):
+    for name in ("one", "run/1", "run/2", "run/3"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text("content")
+    with sandbox.failing("DeleteObject"):
+        for old, new in (("one", "two"), ("run", "final")):
+            try:
+                (here / old).rename(here / new)
+            except OSError as error:
+                print(f"rename {old}: {error.strerror}")
+print(*(key for key in sandbox.sizes() if key in ("one", "two")))
+print(*(key for key in sandbox.sizes() if key.startswith(("run", "final"))))
+
+# %%
+# The file has both names, and the folder is half renamed.
+# A program that looks at the right moment sees the same.
+# So never take a renamed *folder* as the sign that a result is complete.
+
+# %% C01, C31
+# Keys that are no paths
+# ----------------------
+#
+# A key may be any text.
+# A path may not.
+# These objects were stored by another program.
+
+keys = [
+    "plain/file.txt",
+    "double//slash",
+    "/leading",
+    "folder_with_content/",
+    "both",
+    "both/inside",
+    "up/../side",
+]
+for key in keys:
+    s3.put_object(Bucket=sandbox.bucket, Key=key, Body=key.encode())
+stored = sandbox.sizes()
+with mount(sandbox.source, here):
+    for key in keys:
+        found = subprocess.run(
+            ["cat", f"{here}/{key}"], capture_output=True, timeout=20
+        )
+        seen = found.stdout == key.encode()
+        print(
+            f"in the store: {key in stored}  on the mount: {seen!s:<6} {key}"
+        )
+
+# %%
+# What the mount does not show is not lost: other S3 programs read it.
+# Where ``both`` is an object and ``both/`` a prefix, the object hides what is below.
+#
+# Who needs what
+# --------------
+#
+# * **Iris, netCDF4 and h5py, reading**: opening, seeking and mapping. All of it works.
+# * **Saving**: writing, appending and overwriting work, at the price of whole uploads, and with the
+#   dangers in :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
+# * **HDF5 file locks** protect a file from another process of the same machine only.
+# * **Workflow engines and makefiles** compare dates of files, which are right, and not those of
+#   folders.
+# * **Editors and** ``sed -i`` write a new file and rename it. That works.
+# * **rsync** keeps dates, so it finds what is there already.
+# * **git and SQLite** work, but every small file and every transaction is a number of requests, and
+#   only one machine may write.
+# * **Tools that make hard links**, such as ``cp -l``, fail, or make copies instead.
+# * **Zarr and others with many small files**: each costs a HEAD request to list, see
+#   :ref:`sphx_glr_tutorials_2_what_it_costs_3_lay_files_out_for_the_cloud.py`.
+
+sandbox.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * Most of what programs do with files works on a mount.
+# * Hard links and extended attributes fail, with an error.
+# * To change the length of a closed file goes wrong without one.
+# * Locks, and what is written but not closed, do not reach another machine.
+# * A rename is a copy and a removal, object by object.
+#
+# **Read next:** :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
