@@ -23,14 +23,14 @@ def on_a_small_disk(sandbox, mount_point, options, script):
         return None
     disk = sandbox.directory / "disk"
     disk.mkdir()
+    commands = f"""{s3fs_function()}
+        mount -t tmpfs -o size=60m none disk &&
+        s3fs climate-data my_bucket -o use_cache=$PWD/disk -o {",".join(options)} &&
+        {{ {script}; }}
+        umount my_bucket
+    """
     return subprocess.run(
-        [*NAMESPACE, "bash", "-c"]
-        + [
-            s3fs_function()
-            + "mount -t tmpfs -o size=60m none disk && "
-            + f"s3fs climate-data my_bucket -o use_cache=$PWD/disk -o {','.join(options)} && "
-            + f"{{ {script}; }}; umount my_bucket"
-        ],
+        [*NAMESPACE, "bash", "-c", commands],
         cwd=sandbox.directory,
         capture_output=True,
         text=True,
