@@ -19,6 +19,7 @@ def namespaces_are_forbidden():
     return bool(subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode)
 
 
+@pytest.mark.proves("C30")
 @pytest.mark.parametrize(
     "without",
     [
@@ -40,6 +41,7 @@ def test_the_page_has_the_message_of_what_is_missing(sandbox, mount_point, witho
     assert message in " ".join(PAGE.read_text().split())
 
 
+@pytest.mark.proves("C16")
 def test_a_sidecar_mounts_for_others_and_unmounts_when_it_is_told_to_end(sandbox):
     if namespaces_are_forbidden():
         return
