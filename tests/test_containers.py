@@ -1,0 +1,75 @@
+"""What the page about containers says, and does not itself show."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from proof.documents import blocks_of
+from proof.project import ROOT
+from s3_mounts.mounting import endpoint_options
+from s3_mounts.terminal import s3fs_function
+
+PAGE = ROOT / "docs" / "how_to" / "containers.rst"
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def namespaces_are_forbidden():
+    """Ubuntu forbids ordinary users to be root in a namespace."""
+    return bool(subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode)
+
+
+@pytest.mark.proves("C30")
+@pytest.mark.parametrize(
+    "without",
+    [
+        ["bash", "-c", 'mount -t tmpfs none /dev && "$@"', "without /dev/fuse"],
+        ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps=-all"],
+    ],
+    ids=["the device", "the capability"],
+)
+def test_the_page_has_the_message_of_what_is_missing(sandbox, mount_point, without):
+    if namespaces_are_forbidden():
+        return
+    result = subprocess.run(
+        [*NAMESPACE, *without, "bash", "-c", f"{s3fs_function()}s3fs climate-data {mount_point}"],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode
+    message = result.stderr.splitlines()[0]
+    assert message in " ".join(PAGE.read_text().split())
+
+
+@pytest.mark.proves("C16")
+def test_a_sidecar_mounts_for_others_and_unmounts_when_it_is_told_to_end(sandbox):
+    if namespaces_are_forbidden():
+        return
+    pods = [yaml.safe_load(b.source) for _, b in blocks_of(PAGE) if "kind: Pod\n" in b.source]
+    (sidecar,) = pods[0]["spec"]["initContainers"]
+    shell, flag, script = sidecar["command"]
+    script = script.replace("/shared", str(sandbox.directory / "shared"))
+    script += f",{','.join(endpoint_options(sandbox.endpoint))}"
+    mount_point = sandbox.directory / "shared" / "my_bucket"
+    outside = f"""
+        mkdir shared other
+        mount --bind shared shared
+        mount --make-shared shared
+        mount --rbind shared other
+        mount --make-rslave other
+        unshare --mount --propagation unchanged --pid --fork "$@" &
+        timeout 20 bash -c 'until ls other/my_bucket/air_temp.pp; do sleep 0.1; done' 2> wait
+        kill -TERM $(ps --ppid $! -o pid=)
+        wait
+        findmnt --mountpoint {mount_point} || ls -A other/my_bucket
+    """
+    result = subprocess.run(
+        [*NAMESPACE, "bash", "-c", outside, "a node", shell, flag, script],
+        cwd=sandbox.directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = [line for line in result.stdout.splitlines() if "[INF]" not in line]
+    assert lines == ["other/my_bucket/air_temp.pp"]
+    assert result.returncode == 0
