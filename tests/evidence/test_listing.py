@@ -1,0 +1,35 @@
+"""What the lesson "What works on a mount" shows with fewer files, which take less time."""
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+
+from s3_mounts import mount
+
+FILES = 5000
+
+
+@pytest.mark.proves("C31")
+def test_5000_objects_are_listed_and_each_is_asked_for(sandbox, mount_point):
+    s3 = boto3.client("s3")
+
+    def store(number):
+        s3.put_object(Bucket=sandbox.bucket, Key=f"many/{number}.nc", Body=b"x")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store, range(FILES)))
+    asked = []
+    with mount(sandbox.source, mount_point):
+        for _ in range(2):
+            with sandbox.traffic() as traffic:
+                listed = subprocess.run(
+                    ["ls", mount_point / "many"], capture_output=True, text=True, check=True
+                ).stdout.split()
+            assert sorted(listed) == sorted(f"{number}.nc" for number in range(FILES))
+            asked.append(traffic.operations)
+    first, again = asked
+    assert first["HeadObject"] >= FILES
+    assert first["ListObjects"] >= FILES / 1000
+    assert again.get("HeadObject", 0) <= 1
