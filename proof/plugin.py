@@ -108,7 +108,9 @@ class Run:
         self.seconds["blocks" if "source" in part else "tests"] += report.duration
         if part and report.failed:
             self.failed.add(name)
-        elif part and report.when == "call" and report.passed:
+        elif part and (report.skipped or (report.when == "call" and report.passed)):
+            if report.skipped:
+                part["skipped"] = report.longrepr[2].removeprefix("Skipped: ")
             self.parts.setdefault(name, []).append(part)
             self.fingerprints[name] = properties.get("fingerprint", "")
         if report.when == "call" and report.passed:
@@ -123,12 +125,11 @@ class Run:
         entries = {}
         for name, parts in self.parts.items():
             blocks = [part for part in parts if "source" in part]
-            tests = sorted({part["test"] for part in parts if "test" in part})
-            whole = (
-                tests == sorted(claims.tests(ROOT / name))
-                if tests
-                else (len(blocks) == len(blocks_of(ROOT / name)))
-            )
+            tests = {p["test"]: p.get("skipped", "") for p in parts if "test" in p}
+            if tests:
+                whole = tests.keys() == claims.tests(ROOT / name).keys()
+            else:
+                whole = len(blocks) == len(blocks_of(ROOT / name))
             if whole and name not in self.failed:
                 entries[name] = {
                     "fingerprint": self.fingerprints[name],

@@ -19,7 +19,7 @@ CELL_SAYS = "metadata moved 262 MB\nall of it moved 1 MB"
 def told(monkeypatch):
     """A function that says what the audit of a ledger warns of."""
 
-    def audit(claim, *, proofs=(), said=True, tests=None, ran=(), problem=None):
+    def audit(claim, *, proofs=(), said=True, tests=None, ran=None, problem=None):
         warnings = []
         monkeypatch.setattr(evidence, "ledger", lambda: {"C01": claim})
         monkeypatch.setattr(evidence, "_tests", lambda: tests or {})
@@ -37,7 +37,7 @@ def told(monkeypatch):
                 },
             },
             verified_documents={"page": []},
-            verified_tests={"tests/evidence/test_x.py": list(ran)},
+            verified_tests={"tests/evidence/test_x.py": ran or {}},
         )
         app = SimpleNamespace(config=SimpleNamespace(lessons_problem=problem))
         evidence.audit(app, env)
@@ -56,7 +56,7 @@ def claim(**parts):
 
 def test_evidence_that_ran_is_enough(told):
     assert told(claim(), proofs=[PROVEN]) == []
-    assert told(claim(), tests=TESTS, ran=["test_one"]) == []
+    assert told(claim(), tests=TESTS, ran={"test_one": ""}) == []
 
 
 def test_so_is_a_source(told):
@@ -73,6 +73,8 @@ def test_evidence_that_did_not_run_is_none(told, state):
     (warning,) = told(claim(), proofs=[("C01", "evidence-1", state)])
     assert "expected evidence that runs" in warning
     assert "expected evidence that runs" in told(claim(), tests=TESTS)[0]
+    skipped = told(claim(), tests=TESTS, ran={"test_one": "only root can"})
+    assert "expected evidence that runs" in skipped[0]
 
 
 def test_where_lessons_cannot_run_their_evidence_is_not_missed(told):

@@ -136,13 +136,15 @@ def test_a_document_of_which_only_a_part_was_run_is_not_recorded(scratch):
 def test_tests_that_the_site_names_are_recorded_if_all_of_a_file_pass(scratch):
     file = scratch / "build" / "tests.json"
     folder = scratch / "tests" / "evidence"
-    (folder / "test_right.py").write_text("def test_a(): pass\ndef test_b(): pass\n")
+    (folder / "test_right.py").write_text(
+        "import pytest\ndef test_a(): pass\ndef test_b(): pytest.skip('why')\n"
+    )
     (folder / "test_wrong.py").write_text("def test_c(): pass\ndef test_d(): assert False\n")
     paths = [folder / "test_right.py", folder / "test_wrong.py"]
     run(scratch, options=["--record", file, *paths])
     (name, entry), *others = json.loads(file.read_text())["documents"].items()
     assert (name, others) == ("tests/evidence/test_right.py", [])
-    assert entry["tests"] == ["test_a", "test_b"]
+    assert entry["tests"] == {"test_a": "", "test_b": "why"}
 
 
 def test_without_fuse_no_block_is_run_and_the_record_says_so(scratch, no_programs):

@@ -86,9 +86,9 @@ def write_record(project: Path) -> None:
             }
             for line, block in blocks_of(path)
         ]
-        entries |= {path: {"blocks": blocks, "tests": []}} if blocks else {}
+        entries |= {path: {"blocks": blocks, "tests": {}}} if blocks else {}
     for path in claims.TESTS.glob("test_*.py"):
-        entries[path] = {"blocks": [], "tests": sorted(claims.tests(path))}
+        entries[path] = {"blocks": [], "tests": dict.fromkeys(claims.tests(path), "")}
     for path in list(entries):
         name = str(path.relative_to(ROOT))
         stamp = {"fingerprint": record.document_fingerprint(name), "date": "2001-02-03"}

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
 from lessons import CELL
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -74,18 +73,21 @@ class MeasuredRole(SphinxRole):
         return [Measured("", claim=self.text)], []
 
 
-class TestedBy(Directive):
+class TestedBy(SphinxDirective):
     """``.. tested-by:: FILE::TEST``: the test that reproduces what is said here."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Say so, if there is such a test."""
+        """Say so, and whether it was run, if there is such a test."""
         file, _, test = self.arguments[0].partition("::")
         if test not in _tests().get(file, {}):
             raise self.error(f"expected FILE::TEST, a test that exists, found {self.arguments[0]}")
+        self.env.note_dependency(str(Path(self.config.verified_record).absolute()))
+        state = state_of_test(self.env, file, test)
         text = nodes.paragraph("", "Reproduced by the test ", classes=["tested-by"])
-        text += [nodes.literal("", self.arguments[0]), nodes.Text(".")]
+        text += nodes.literal("", self.arguments[0])
+        text += nodes.Text(" ✓" if state == "run" else f" ({state}).")
         return [text]
 
 
@@ -108,6 +110,27 @@ class EvidenceDirective(SphinxDirective):
 def _tests() -> dict[str, dict[str, list[str]]]:
     paths = sorted(claims.TESTS.glob("test_*.py"))
     return {str(path.relative_to(ROOT)): claims.tests(path) for path in paths}
+
+
+def state_of_test(env: BuildEnvironment, file: str, test: str) -> str:
+    """Say whether the record knows a test as run.
+
+    Parameters
+    ----------
+    env : BuildEnvironment
+        Of this build.
+    file, test : str
+        The file, relative to the project, and the name of the test.
+
+    Returns
+    -------
+    str
+        ``"run"``, or why it was not run.
+    """
+    skipped = env.verified_tests.get(file, {}).get(test)
+    if skipped is None:
+        return "not run in this build"
+    return f"not run in this build: {skipped}" if skipped else "run"
 
 
 def collect(app: Sphinx, doctree: nodes.document) -> None:
@@ -213,7 +236,7 @@ def gather(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
                 known[name]["pages"].append(docname)
     for file, tests in _tests().items():
         for test, names in tests.items():
-            state = "run" if test in env.verified_tests.get(file, ()) else "not run"
+            state = state_of_test(env, file, test)
             for name in names:
                 if name in known:
                     known[name]["proofs"].append({"test": f"{file}::{test}", "state": state})
