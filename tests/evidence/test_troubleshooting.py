@@ -586,3 +586,11 @@ def test_unmounting_what_is_not_yours(root, sandbox, open_folder, seen):
         status, said = run(f"{NOBODY} umount my_bucket", open_folder)
     assert status == 32
     seen(said)
+
+
+def test_unmounting_what_is_not_there(open_folder, seen):
+    status, said = run("umount my_bucke", open_folder)
+    assert status
+    seen(said, number=1 if os.geteuid() else 0)
+    if not os.geteuid():
+        seen(run(f"{NOBODY} umount my_bucke", open_folder)[1], number=1)
