@@ -140,7 +140,7 @@ class Sandbox:
             If the bucket is the reader's own, whose server keeps no such log for us.
         """
         server = self._local_server("counts requests and bytes")
-        before = len(server.requests())
+        before = server.count()
         traffic = Traffic()
         yield traffic
         traffic.log = [

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from s3_mounts.errors import SandboxError
 from s3_mounts.mount_table import remove_folder
@@ -107,6 +108,33 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def count(self) -> int:
+        """Count what was asked of the server, once nothing is under way any more.
+
+        Returns
+        -------
+        int
+            The number of requests so far.
+
+        Raises
+        ------
+        SandboxError
+            If requests are still under way after half a minute.
+        """
+        deadline = time.monotonic() + _SETTLE_LIMIT
+        seen = -1
+        while time.monotonic() < deadline:
+            # The log of a whole build is long: only its length is asked for.
+            log = self._log(since=sys.maxsize)
+            if log["active"] == 0 and log["finished"] == seen:
+                return seen
+            seen = log["finished"]
+            time.sleep(_QUIET)
+        raise SandboxError(
+            f"expected the requests to the sandbox to end, but after {_SETTLE_LIMIT} s some are"
+            " still under way. Close what reads from the mount, then count."
+        )
+
     def requests(self, since: int = 0) -> list[Request]:
         """List what was asked of the server, once nothing is under way any more.
 
@@ -125,19 +153,14 @@ class Server:
         SandboxError
             If requests are still under way after half a minute.
         """
-        deadline = time.monotonic() + _SETTLE_LIMIT
-        seen = -1
-        while time.monotonic() < deadline:
-            with urllib.request.urlopen(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
-                log = json.load(answer)
-            if log["active"] == 0 and log["finished"] == seen:
-                return [Request(**request) for request in log["requests"]]
-            seen = log["finished"]
-            time.sleep(_QUIET)
-        raise SandboxError(
-            f"expected the requests to the sandbox to end, but after {_SETTLE_LIMIT} s some are"
-            " still under way. Close what reads from the mount, then count."
-        )
+        end = self.count()
+        requests = self._log(since)["requests"]
+        return [Request(**request) for request in requests[: end - since]]
+
+    def _log(self, since: int) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
+            log: dict[str, Any] = json.load(answer)
+        return log
 
     def fail(self, faults: dict[str, int]) -> None:
         """Have some S3 operations fail from now on, and no others.

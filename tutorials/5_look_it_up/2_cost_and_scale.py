@@ -50,45 +50,45 @@ sandbox = start_sandbox("climate-data")
 sandbox.shell("s3fs --version | head -n 1")
 
 # %%
-# The bucket has large files of 4 to 63 MB, in chunks of one field, and directories with 1 to 80
-# small files of one field each.
+# The bucket has five large netCDF files, in chunks of one field, and small ones of one field each:
+# 80 as netCDF, and the first five again as PP, apart and together.
+
+s3 = boto3.client("s3")
+local = sandbox.directory / "local"
+
+
+def save(cube, key, saver="nc", **keywords):
+    """Save a cube past any mount, and tell the size in MB."""
+    iris.save(cube, local, saver=saver, **keywords)
+    with open(local, "rb") as content:
+        s3.put_object(Bucket=sandbox.bucket, Key=key, Body=content)
+    return local.stat().st_size / 1e6
+
 
 fine = fine_temperature(60)
-local = sandbox.directory / "large.nc"
-megabytes = {}
-for fields in (4, 8, 16, 32, 60):
-    key = f"{fields}_fields.nc"
-    iris.save(fine[:fields], local, chunksizes=(1, 444, 588))
-    sandbox.add_file(local, key)
-    megabytes[key] = local.stat().st_size / 1e6
-largest = key
-print("Large files:", ", ".join(f"{mb:.1f} MB" for mb in megabytes.values()))
+large = {
+    f"{fields}_fields.nc": save(
+        fine[:fields], f"{fields}_fields.nc", chunksizes=(1, 444, 588)
+    )
+    for fields in (4, 8, 16, 32, 60)
+}
+print("Large files:", ", ".join(f"{size:.1f} MB" for size in large.values()))
 
-small = []
-for number, field in enumerate(
-    fine_temperature(80, 111, 147).slices_over("time")
-):
-    small.append(sandbox.directory / f"{number:02}.nc")
-    iris.save(field, small[-1])
-s3 = boto3.client("s3")
-for count in (1, 5, 20, 80):
-    for path in small[:count]:
-        key = f"{count}_files/{path.name}"
-        s3.put_object(Bucket="climate-data", Key=key, Body=path.read_bytes())
-some = iris.load_cube(small[:20])
-iris.save(some, sandbox.directory / "20_fields.pp")
-sandbox.add_file(sandbox.directory / "20_fields.pp")
-for number, field in enumerate(some.slices_over("time")):
-    iris.save(field, sandbox.directory / "one.pp")
-    sandbox.add_file(sandbox.directory / "one.pp", f"20_pp/{number:02}.pp")
-print(f"A small file: {small[0].stat().st_size / 1e6:.2f} MB")
+coarse = fine_temperature(80, 111, 147)
+for number, field in enumerate(coarse.slices_over("time")):
+    small_size = save(field, f"small/{number:02}.nc")
+    if number < 5:
+        save(field, f"netcdf/{number}.nc")
+        save(field, f"pp/{number}.pp", saver="pp")
+save(coarse[:5], "five_in_one.pp", saver="pp")
+print(f"A small file: {small_size:.2f} MB")
 
 # %% C23
 # On your machine
 # ---------------
 #
 # A mount is a process.
-# Start four of them, and let them be idle for three seconds.
+# Start four of them, and let them be idle for two seconds.
 # *Own* is the memory that would be free if this one process ended (USS).
 # *Together* counts once what the processes share (PSS).
 
@@ -123,7 +123,7 @@ with ExitStack() as mounts:
             f" {own:4.1f} MB of its own, {threads:2.0f} threads"
         )
     with sandbox.traffic() as traffic:
-        time.sleep(3)
+        time.sleep(2)
 print(f"Idle: {connections:.0f} connections, {traffic.requests} requests")
 
 # %% C23
@@ -146,7 +146,7 @@ for label, options in {
         [process] = mount_table.servers(bucket)
         idle = most = look(process)
         with subprocess.Popen(
-            ["cat", bucket / largest], stdout=subprocess.DEVNULL
+            ["cat", bucket / "60_fields.nc"], stdout=subprocess.DEVNULL
         ) as reader:
             while reader.poll() is None:
                 most = np.maximum(most, look(process))
@@ -193,7 +193,7 @@ def count(traffic):
 
 # %%
 # The tasks are done in turn, on one mount.
-# The large file is the one of 17 MB, and what is saved has 6 of its 16 fields.
+# The netCDF file that is read has 8 MB, and what is saved has 6 of its 8 fields.
 
 result = fine[:6]
 iris.save(result, sandbox.directory / "result.nc")
@@ -211,14 +211,14 @@ def run_all(options):
 
     bucket = places[0]
     mounted = task("mount", mount, sandbox.source, bucket, options)
-    task("list 20 files", lambda: [*map(os.stat, bucket.glob("20_files/*"))])
-    cube = task("load a netCDF file", iris.load_cube, bucket / "16_fields.nc")
-    task("read one field of it", lambda: cube[8].data)
+    task("list 80 files", lambda: [*map(os.stat, bucket.glob("small/*"))])
+    cube = task("load a netCDF file", iris.load_cube, bucket / "8_fields.nc")
+    task("read one field of it", lambda: cube[4].data)
     mean = cube.collapsed("time", iris.analysis.MEAN)
     task("mean of all its fields", lambda: mean.data)
-    task("load 20 netCDF files", iris.load, bucket / "20_files/*.nc")
-    task("load 20 PP files", iris.load, bucket / "20_pp/*.pp")
-    task("load 20 fields of PP", iris.load, bucket / "20_fields.pp")
+    task("load 5 netCDF files", iris.load, bucket / "netcdf/*.nc")
+    task("load 5 PP files", iris.load, bucket / "pp/*.pp")
+    task("load 1 PP of 5 fields", iris.load, bucket / "five_in_one.pp")
     task("save netCDF directly", iris.save, result, bucket / "direct.nc")
     task("save PP directly", iris.save, result, bucket / "direct.pp")
     file = sandbox.directory / "result.nc"
@@ -233,7 +233,9 @@ def show(counts):
     """Print a table of what was counted."""
     print(f"{'':23}", *(f"{kind:>6}" for kind in [*KINDS, "MB down", "MB up"]))
     for name, row in counts.items():
-        requests = (f"{number:>6.0f}" if number else f"{'':6}" for number in row[:6])
+        requests = (
+            f"{number:>6.0f}" if number else f"{'':6}" for number in row[:6]
+        )
         print(f"{name:<23}", *requests, f"{row[6]:>8.1f}{row[7]:>7.1f}")
 
 
@@ -330,7 +332,9 @@ plt.show()
 
 worth = per_1000_gets / 1000 / per_gigabyte * 1e9
 print(f"A GET costs as much as {worth / 1000:.1f} kB out of the region.")
-print(f"One PUT or LIST costs as much as {per_1000_puts / per_1000_gets:.1f} GET.")
+print(
+    f"One PUT or LIST costs as much as {per_1000_puts / per_1000_gets:.1f} GET."
+)
 
 # %%
 # * **Out of the region** the bytes are nearly all of it: read less.
@@ -344,65 +348,66 @@ print(f"One PUT or LIST costs as much as {per_1000_puts / per_1000_gets:.1f} GET
 # How it grows
 # ------------
 #
-# Three things grow: the number of files that you load, the size of one of which you load the
-# metadata, and the number of workers, each of which averages the same file of 8 MB.
-# The workers work one after the other, either with a mount each, or on one that they share.
+# Three things grow: the number of files that you load, the size of the file whose metadata you load,
+# and the number of workers, each of which averages the same file of 4 MB.
+# The workers work one after the other, with a mount each or on one that they share.
 
 
-def growth(options, load, keys):
-    """Load each of some keys on a new mount; count requests and MB."""
-    grown = []
-    for key in keys:
-        with (
-            mount(sandbox.source, places[0], options) as bucket,
-            sandbox.traffic() as traffic,
-        ):
-            load(bucket / key)
-        grown.append((traffic.requests, traffic.bytes_down / 1e6))
-    return np.array(grown)
-
-
-def work(bucket):
-    """Do the work of one worker."""
-    cube = iris.load_cube(bucket / "8_fields.nc")
-    return cube.collapsed("time", iris.analysis.MEAN).data
-
-
-def workers(options, shared):
-    """Let four workers work; count what one, two, three, four have taken."""
+def cumulate(steps):
+    """Take steps; count requests and MB moved up to the end of each."""
     taken = []
-    with ExitStack() as mounts:
-        for number, place in enumerate(places):
-            if shared:
-                place = places[0]
-            if number == 0 or not shared:
-                own = [o.replace("/cache", f"/cache_{number}") for o in options]
-                mounts.enter_context(mount(sandbox.source, place, own))
-            with sandbox.traffic() as traffic:
-                work(place)
-            taken.append((traffic.requests, traffic.bytes_down / 1e6))
+    for step in steps:
+        with sandbox.traffic() as traffic:
+            step()
+        taken.append((traffic.requests, traffic.bytes_down / 1e6))
     return np.cumsum(taken, axis=0)
 
 
-numbers = [1, 5, 20, 80]
+def files(bucket):
+    """Make steps that load 1, 5, 20 and 80 files."""
+    paths = [bucket / f"small/{number:02}.nc" for number in range(80)]
+    for first, last in ((0, 1), (1, 5), (5, 20), (20, 80)):
+        yield lambda: iris.load(paths[first:last])
+
+
+def work(bucket):
+    """Do what each worker does."""
+    cube = iris.load_cube(bucket / "4_fields.nc")
+    cube.collapsed("time", iris.analysis.MEAN).data
+
+
 grown = {}
 for label, options in {"defaults": [], "sparse reads": tuned}.items():
-    many = [f"{number}_files/*.nc" for number in numbers]
-    grown["files", label] = growth(options, iris.load, many)
-    grown["MB", label] = growth(options, iris.load_cube, megabytes)
-    grown["workers", label] = workers(options, shared=False)
-    grown["workers", f"{label}, shared"] = workers(options, shared=True)
+    with mount(sandbox.source, places[0], options) as bucket:
+        grown["files", label] = cumulate(files(bucket))
+
+    sizes = []
+    for key in large:
+        with mount(sandbox.source, places[0], options) as bucket:
+            sizes += [*cumulate([lambda: iris.load_cube(bucket / key)])]
+    grown["MB", label] = np.array(sizes)
+
+    with ExitStack() as mounts:
+        for number, place in enumerate(places):
+            own = [o.replace("/cache", f"/cache_{number}") for o in options]
+            mounts.enter_context(mount(sandbox.source, place, own))
+        each = [lambda place=place: work(place) for place in places]
+        grown["workers", label] = cumulate(each)
+
+    with mount(sandbox.source, places[0], options) as bucket:
+        together = cumulate([lambda: work(bucket)] * 4)
+        grown["workers", f"{label}, shared"] = together
 
 # %%
 # Both axes are logarithmic: what grows in proportion is a line of slope 1, and what does not grow
 # is level.
 
 across = {
-    "files": numbers,
-    "MB": list(megabytes.values()),
+    "files": [1, 5, 20, 80],
+    "MB": list(large.values()),
     "workers": [1, 2, 3, 4],
 }
-titles = ["load many small files", "metadata of one file", "the same file"]
+titles = ["load small files", "metadata of one file", "the same file"]
 figure, panels = plt.subplots(
     2, 3, sharex="col", sharey="row", figsize=(8, 5.4), layout="constrained"
 )
@@ -437,7 +442,9 @@ plt.show()
 # The slope tells how it grows, and the last step what one more costs.
 
 print(f"{'':<30}{'requests':>15}{'MB moved':>21}")
-print(f"{'':<30}{'slope':>9}{'one more':>11}" + f"{'slope':>10}{'one more':>11}")
+print(
+    f"{'':<30}{'slope':>9}{'one more':>11}" + f"{'slope':>10}{'one more':>11}"
+)
 for (what, label), values in grown.items():
     x = np.array(across[what])
     cells = ""
@@ -460,58 +467,48 @@ for (what, label), values in grown.items():
 # To copy the file first moves it once.
 # Read fields of the largest file in a random order, and see when the mount has moved as much.
 
+size = large["60_fields.nc"]
 order = np.random.default_rng(0).permutation(60)
 
-
-def read_fields(options, how_many):
-    """Read fields one by one; tell the MB moved after the load and each."""
-    moved = []
+moved = {}
+for label, options, how_many in (
+    ("defaults", [], 2),
+    ("sparse reads", tuned, 20),
+):
     with mount(sandbox.source, places[0], options) as bucket:
-        with sandbox.traffic() as traffic:
-            cube = iris.load_cube(bucket / largest)
-        moved.append(traffic.bytes_down / 1e6)
+        path = bucket / "60_fields.nc"
+        loaded = []
+        steps = [lambda: loaded.append(iris.load_cube(path))]
         for number in order[:how_many]:
-            with sandbox.traffic() as traffic:
-                cube[number].data
-            moved.append(traffic.bytes_down / 1e6)
-    return np.cumsum(moved)
-
-
-moved = {
-    "defaults": read_fields([], 4),
-    "sparse reads": read_fields(tuned, 40),
-}
+            steps.append(lambda number=number: loaded[0][number].data)
+        moved[label] = cumulate(steps)[:, 1]
 
 figure, axes = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for (label, values), colour in zip(
     moved.items(), ("tab:orange", "tab:blue"), strict=True
 ):
     axes.plot(values, marker=".", color=colour, label=label)
-axes.axhline(
-    megabytes[largest], linestyle="--", color="0.4", label="copy first"
-)
+axes.axhline(size, linestyle="--", color="0.4", label="copy first")
 axes.set_yscale("log")
 axes.set_xlabel("fields read")
 axes.set_ylabel("MB moved")
-axes.set_title(
-    f"Reading fields of a file of {megabytes[largest]:.0f} MB through a mount"
-)
+axes.set_title(f"Reading fields of a file of {size:.0f} MB through a mount")
 figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
-whole = moved["sparse reads"][-1] / megabytes[largest]
-print(f"40 of 60 fields, sparse reads, moved {whole:.2f} × the file.")
+whole = moved["sparse reads"][-1] / size
+print(f"20 of 60 fields, sparse reads, moved {whole:.2f} × the file.")
 
 # %% C03, C36
 # For a larger file the load and each field cost the same.
 # So this is the number of fields up to which the mount surely moves less than the file, for fields
 # that lie far from each other:
 
-sizes = {"63 MB": megabytes[largest], "1 GB": 1000, "10 GB": 10000}
-print(f"{'':<13}", *(f"{size:>7}" for size in sizes))
+sizes = [size, 1_000, 10_000]
+print(f"{'size in MB':<13}", *(f"{size:>7.0f}" for size in sizes))
 for label, values in moved.items():
     each = np.diff(values).max()
-    fields = [max(0, (size - values[0]) // each) for size in sizes.values()]
+    fields = [max(0, (size - values[0]) // each) for size in sizes]
     print(f"{label:<13}", *(f"{number:>7.0f}" for number in fields))
 
 sandbox.stop()
