@@ -21,10 +21,12 @@ and how it grows.
 
 # sphinx_gallery_thumbnail_number = 2
 import os
+import re
 import shutil
 import subprocess
 import time
 from contextlib import ExitStack
+from functools import partial
 
 import boto3
 import iris
@@ -50,15 +52,16 @@ sandbox = start_sandbox("climate-data")
 sandbox.shell("s3fs --version | head -n 1")
 
 # %%
-# The bucket has five large netCDF files, in chunks of one field, and small ones of one field each:
-# 80 as netCDF, and the first five again as PP, apart and together.
+# The bucket has five large netCDF files, in chunks of one field, and small files of one field each:
+# 80 as PP, and five of them as netCDF.
+# The same five fields are also in one PP file.
 
 s3 = boto3.client("s3")
 local = sandbox.directory / "local"
 
 
 def save(cube, key, saver="nc", **keywords):
-    """Save a cube past any mount, and tell the size in MB."""
+    """Save a cube past any mount, and tell its size in MB."""
     iris.save(cube, local, saver=saver, **keywords)
     with open(local, "rb") as content:
         s3.put_object(Bucket=sandbox.bucket, Key=key, Body=content)
@@ -66,31 +69,29 @@ def save(cube, key, saver="nc", **keywords):
 
 
 fine = fine_temperature(60)
-large = {
-    f"{fields}_fields.nc": save(
-        fine[:fields], f"{fields}_fields.nc", chunksizes=(1, 444, 588)
-    )
-    for fields in (4, 8, 16, 32, 60)
-}
+large = {}
+for fields in (4, 8, 16, 32, 60):
+    key = f"{fields}_fields.nc"
+    large[key] = save(fine[:fields], key, chunksizes=(1, 444, 588))
 print("Large files:", ", ".join(f"{size:.1f} MB" for size in large.values()))
 
 coarse = fine_temperature(80, 111, 147)
 for number, field in enumerate(coarse.slices_over("time")):
-    small_size = save(field, f"small/{number:02}.nc")
+    small = save(field, f"80/{number:02}.pp", saver="pp")
     if number < 5:
-        save(field, f"netcdf/{number}.nc")
-        save(field, f"pp/{number}.pp", saver="pp")
+        save(field, f"5/{number:02}.pp", saver="pp")
+        save(field, f"5/{number:02}.nc")
 save(coarse[:5], "five_in_one.pp", saver="pp")
-print(f"A small file: {small_size:.2f} MB")
+print(f"A small file: {small:.2f} MB")
 
 # %% C23
 # On your machine
 # ---------------
 #
 # A mount is a process.
-# Start four of them, and let them be idle for two seconds.
-# *Own* is the memory that would be free if this one process ended (USS).
-# *Together* counts once what the processes share (PSS).
+# Start four of them, and leave them idle for two seconds.
+# *Own* is the memory that is free again when this one process ends (USS).
+# *Together* is that of all, with what they share counted once (PSS).
 
 places = [sandbox.directory / f"bucket_{number}" for number in range(4)]
 for place in places:
@@ -100,14 +101,9 @@ for place in places:
 def look(process):
     """Look at the process of a mount: memory in MB, threads, connections."""
     memory = process.memory_full_info()
-    return np.array(
-        [
-            memory.uss / 1e6,
-            memory.pss / 1e6,
-            process.num_threads(),
-            len(process.net_connections("inet")),
-        ]
-    )
+    connections = len(process.net_connections("inet"))
+    sizes = (memory.uss / 1e6, memory.pss / 1e6)
+    return np.array([*sizes, process.num_threads(), connections])
 
 
 with ExitStack() as mounts:
@@ -126,15 +122,15 @@ with ExitStack() as mounts:
         time.sleep(2)
 print(f"Idle: {connections:.0f} connections, {traffic.requests} requests")
 
-# %% C23
+# %%
 # Each further mount adds little, since the program itself is in the memory once.
 # An idle mount asks nothing of the store.
-# Whoever looks into it does, and that may be a program that you do not think of: ``updatedb``, which
-# lists all files of a machine every night, `has been seen to do so
-# <https://github.com/s3fs-fuse/s3fs-fuse/issues/1587>`__.
+# Whoever looks into it does, and that may be a program that you do not think of: ``updatedb`` lists
+# all files of a machine every night, and `mounted buckets with them
+# <https://github.com/s3fs-fuse/s3fs-fuse/issues/1587>`__ where nobody has excluded them.
 #
-# A mount that is read from needs some more.
-# Here ``cat`` reads the largest file, and we watch the process.
+# What does a mount take that is read from?
+# Watch it while ``cat`` reads the largest file.
 
 tuned = sparse_read_options(sandbox.directory / "cache")
 for label, options in {
@@ -144,16 +140,15 @@ for label, options in {
 }.items():
     with mount(sandbox.source, places[0], options) as bucket:
         [process] = mount_table.servers(bucket)
-        idle = most = look(process)
-        with subprocess.Popen(
-            ["cat", bucket / "60_fields.nc"], stdout=subprocess.DEVNULL
-        ) as reader:
+        most = look(process)
+        command = ["cat", bucket / "60_fields.nc"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as reader:
             while reader.poll() is None:
                 most = np.maximum(most, look(process))
     own, _, threads, connections = most
     print(
         f"{label}: at most {own:4.1f} MB of its own, {threads:2.0f} threads,"
-        f" {connections:.0f} connections"
+        f" {connections:2.0f} connections"
     )
 
 # %%
@@ -163,32 +158,28 @@ for label, options in {
 # What each task asks of the store
 # --------------------------------
 #
-# Stores charge for requests by kind.
-# These are the kinds of what ``s3fs`` sends, and who sends them.
+# Stores charge for requests by their kind.
 
-KINDS = ["HEAD", "GET", "LIST", "PUT", "COPY, POST", "DELETE"]
-
-
-def kind(operation):
-    """Find the kind of request under which a store charges an operation."""
-    name = operation.upper()
-    if name.startswith(("CREATE", "COMPLETE", "COPY")) or "COPY" in name:
-        return "COPY, POST"
-    if name.startswith("UPLOAD"):
-        return "PUT"
-    return next(kind for kind in KINDS if name.startswith(kind))
+KINDS = ["HEAD", "GET", "LIST", "PUT", "COPY", "POST", "DELETE"]
 
 
 def count(traffic):
     """Count the requests of each kind, then MB down and MB up."""
-    kinds = [kind(request.operation) for request in traffic.log]
-    return np.array(
-        [
-            *(kinds.count(kind) for kind in KINDS),
-            traffic.bytes_down / 1e6,
-            traffic.bytes_up / 1e6,
-        ]
-    )
+    kinds = []
+    for operation in (request.operation for request in traffic.log):
+        verb = re.match("[A-Z][a-z]+", operation)[0].upper()
+        of_parts = {"UPLOAD": "PUT", "CREATE": "POST", "COMPLETE": "POST"}
+        kinds.append(of_parts.get(verb, verb))
+    sizes = [traffic.bytes_down / 1e6, traffic.bytes_up / 1e6]
+    return [*(kinds.count(kind) for kind in KINDS), *sizes]
+
+
+def print_table(corner, columns, rows):
+    """Print a name and some cells for each row."""
+    widths = [max(4, len(column)) for column in columns]
+    for name, cells in ((corner, columns), *rows):
+        padded = map(str.rjust, cells, widths)
+        print(f"{name:<24}", *padded)
 
 
 # %%
@@ -200,7 +191,7 @@ iris.save(result, sandbox.directory / "result.nc")
 
 
 def run_all(options):
-    """Do all tasks on a new mount, and count for each."""
+    """Do all tasks on a new mount, count for each, and print a table."""
     counts = {}
 
     def task(name, do, *arguments):
@@ -211,13 +202,13 @@ def run_all(options):
 
     bucket = places[0]
     mounted = task("mount", mount, sandbox.source, bucket, options)
-    task("list 80 files", lambda: [*map(os.stat, bucket.glob("small/*"))])
+    task("list 80 files", lambda: [*map(os.stat, bucket.glob("80/*"))])
     cube = task("load a netCDF file", iris.load_cube, bucket / "8_fields.nc")
     task("read one field of it", lambda: cube[4].data)
     mean = cube.collapsed("time", iris.analysis.MEAN)
     task("mean of all its fields", lambda: mean.data)
-    task("load 5 netCDF files", iris.load, bucket / "netcdf/*.nc")
-    task("load 5 PP files", iris.load, bucket / "pp/*.pp")
+    task("load 5 netCDF files", iris.load, bucket / "5/*.nc")
+    task("load 5 PP files", iris.load, bucket / "5/*.pp")
     task("load 1 PP of 5 fields", iris.load, bucket / "five_in_one.pp")
     task("save netCDF directly", iris.save, result, bucket / "direct.nc")
     task("save PP directly", iris.save, result, bucket / "direct.pp")
@@ -226,33 +217,27 @@ def run_all(options):
     task("rename it", (bucket / "new.nc").rename, bucket / "final.nc")
     task("delete it", (bucket / "final.nc").unlink)
     task("unmount", mounted.unmount)
+
+    rows = []
+    for name, (*requests, down, up) in counts.items():
+        cells = [str(number or "") for number in requests]
+        rows.append((name, [*cells, f"{down:.1f}", f"{up:.1f}"]))
+    print_table("requests", [*KINDS, "MB down", "MB up"], rows)
     return counts
 
 
-def show(counts):
-    """Print a table of what was counted."""
-    print(f"{'':23}", *(f"{kind:>6}" for kind in [*KINDS, "MB down", "MB up"]))
-    for name, row in counts.items():
-        requests = (
-            f"{number:>6.0f}" if number else f"{'':6}" for number in row[:6]
-        )
-        print(f"{name:<23}", *requests, f"{row[6]:>8.1f}{row[7]:>7.1f}")
-
-
 default = run_all([])
-show(default)
 
 # %%
 # With options for sparse reads it is:
 
 sparse = run_all(tuned)
-show(sparse)
 
 # %% C15
 # Reading takes fewer requests then, and far fewer bytes.
-# A save through the mount takes many uploads in either case.
-# The small ``multipart_size`` has even an upload of this size cut into parts, which are more
-# requests.
+# A PP save straight onto the mount takes many uploads with any options.
+# With the small ``multipart_size`` even an upload of 6 MB is one in parts, which takes a request
+# before it and one after it.
 #
 # What that is in money
 # ---------------------
@@ -264,86 +249,76 @@ show(sparse)
 # <https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AmazonS3/current/us-east-1/index.json>`__
 # and of `data transfer
 # <https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSDataTransfer/current/region_index.json>`__).
-# They leave out what is free at first, and the storage itself.
+# They leave out what is free up to some amount, and the storage itself.
 
 per_1000_puts = 0.005  # dollars per 1,000 PUT, COPY, POST or LIST
 per_1000_gets = 0.0004  # dollars per 1,000 GET and all others
+per_1000_deletes = 0
 per_gigabyte = 0.09  # dollars per GB out of the region; inside it is free
 
-prices = {
-    "HEAD": per_1000_gets,
-    "GET": per_1000_gets,
-    "LIST": per_1000_puts,
-    "PUT": per_1000_puts,
-    "COPY, POST": per_1000_puts,
-    "DELETE": 0,
-}
+prices = dict.fromkeys(KINDS, per_1000_puts)
+prices |= {"HEAD": per_1000_gets, "GET": per_1000_gets}
+prices |= {"DELETE": per_1000_deletes, "bytes out": per_gigabyte}
 
 # %%
-# This is what a thousand repetitions of each task cost, in dollars.
+# A thousand repetitions of each task cost this, in dollars.
 
 
 def dollars(counts):
-    """Price a thousand repetitions: a row for each task, the bytes last."""
-    table = np.array(list(counts.values()))
-    requests = table[:, : len(KINDS)] * list(prices.values())
-    return np.column_stack([requests, table[:, len(KINDS)] * per_gigabyte])
+    """Price a thousand repetitions: a row for each task, bytes come last."""
+    return np.array([row[:-1] for row in counts.values()]) * [*prices.values()]
 
 
-ways = {"defaults": dollars(default), "sparse reads": dollars(sparse)}
-print(f"{'':<23}{'inside the region':^22}{'out of the region':^22}")
-print(f"{'':<23}", *(f"{way:>10}" for way in [*ways, *ways]))
-for row, name in enumerate(default):
-    inside = [cost[row, :-1].sum() for cost in ways.values()]
-    outside = [cost[row].sum() for cost in ways.values()]
-    print(f"{name:<23}", *(f"{cost:>10.3f}" for cost in [*inside, *outside]))
+ways = {"default": dollars(default), "sparse": dollars(sparse)}
+rows = []
+for name, *costs in zip(default, *ways.values(), strict=True):
+    inside = [sum(cost[:-1]) for cost in costs]
+    outside = [sum(cost) for cost in costs]
+    rows.append((name, [f"{dollar:.3f}" for dollar in (*inside, *outside)]))
+columns = [f"{way}, {where}" for where in ("inside", "out") for way in ways]
+print_table("dollars", columns, rows)
 
 # %%
-# And which kind of request, or the bytes, is most of it?
-# For the defaults it is:
+# Which kind of request is most of it, or is it the bytes?
+# With the defaults:
 
-names = [*KINDS, "bytes out"]
-colours = plt.get_cmap("tab20c")([0, 2, 4, 5, 6, 12, 8])
+colours = plt.get_cmap("tab20c")([0, 2, 4, 5, 6, 7, 12, 8])
 figure, panels = plt.subplots(
     ncols=2, sharey=True, figsize=(8, 4.6), layout="constrained"
 )
-for axes, cost, title in (
-    (panels[0], ways["defaults"][:, :-1], "inside the region"),
-    (panels[1], ways["defaults"], "out of the region"),
+for axes, where, count_bytes in (
+    (panels[0], "inside the region", 0),
+    (panels[1], "out of the region", 1),
 ):
-    shares = cost / np.maximum(cost.sum(axis=1, keepdims=True), 1e-12)
-    for number, share in enumerate(shares.T):
-        if share.any():
-            left = shares[:, :number].sum(axis=1)
-            axes.barh(
-                list(default),
-                share,
-                left=left,
-                color=colours[number],
-                label=names[number],
-            )
+    cost = ways["default"].T.copy()
+    cost[-1] *= count_bytes
+    shares = cost / np.where(cost.any(axis=0), cost.sum(axis=0), 1)
+    left = np.cumsum(shares, axis=0) - shares
+    for name, colour, *bars in zip(prices, colours, shares, left, strict=True):
+        axes.barh(
+            list(default), bars[0], left=bars[1], color=colour, label=name
+        )
+    axes.set_xlim(0, 1)
     axes.set_xlabel("share of the cost")
-    axes.set_title(title)
+    axes.set_title(where)
 panels[0].invert_yaxis()
 handles, labels = panels[1].get_legend_handles_labels()
-figure.legend(handles, labels, loc="outside lower center", ncols=6)
+figure.legend(handles, labels, loc="outside lower center", ncols=8)
 figure.suptitle("What the cost of each task is made of, with the defaults")
 plt.show()
 
 worth = per_1000_gets / 1000 / per_gigabyte * 1e9
 print(f"A GET costs as much as {worth / 1000:.1f} kB out of the region.")
-print(
-    f"One PUT or LIST costs as much as {per_1000_puts / per_1000_gets:.1f} GET."
-)
+print(f"A PUT or LIST costs as much as {per_1000_puts / per_1000_gets} GET.")
 
 # %%
-# * **Out of the region** the bytes are nearly all of it: read less.
-# * **Inside the region** it is the listings and uploads.
-#   HEAD and GET are cheap, but there can be very many of them.
+# * **Out of the region** the bytes are most of what a read costs: move less.
+# * **Inside the region** a read of a large file costs next to nothing.
+#   What costs is to list and to load many files, a HEAD or more for each, and to upload.
 #
 # Amazon charges for a request `that is answered with 404
-# <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html>`__ as well.
-# ``s3fs`` asks for things that may not be there before it saves, for example.
+# <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html>`__ as well, and
+# ``s3fs`` asks for some things that may not be there.
 #
 # How it grows
 # ------------
@@ -363,11 +338,11 @@ def cumulate(steps):
     return np.cumsum(taken, axis=0)
 
 
-def files(bucket):
-    """Make steps that load 1, 5, 20 and 80 files."""
-    paths = [bucket / f"small/{number:02}.nc" for number in range(80)]
-    for first, last in ((0, 1), (1, 5), (5, 20), (20, 80)):
-        yield lambda: iris.load(paths[first:last])
+def load_files(bucket):
+    """List steps that load 1 file, 4 more, 15 more, and 60 more."""
+    paths = [bucket / f"80/{number:02}.pp" for number in range(80)]
+    parts = (paths[:1], paths[1:5], paths[5:20], paths[20:])
+    return [partial(iris.load, part) for part in parts]
 
 
 def work(bucket):
@@ -377,25 +352,25 @@ def work(bucket):
 
 
 grown = {}
-for label, options in {"defaults": [], "sparse reads": tuned}.items():
+for label, options in {"default": [], "sparse": tuned}.items():
     with mount(sandbox.source, places[0], options) as bucket:
-        grown["files", label] = cumulate(files(bucket))
+        grown["files", label] = cumulate(load_files(bucket))
 
     sizes = []
     for key in large:
         with mount(sandbox.source, places[0], options) as bucket:
-            sizes += [*cumulate([lambda: iris.load_cube(bucket / key)])]
+            sizes += [*cumulate([partial(iris.load_cube, bucket / key)])]
     grown["MB", label] = np.array(sizes)
 
     with ExitStack() as mounts:
         for number, place in enumerate(places):
             own = [o.replace("/cache", f"/cache_{number}") for o in options]
             mounts.enter_context(mount(sandbox.source, place, own))
-        each = [lambda place=place: work(place) for place in places]
+        each = [partial(work, place) for place in places]
         grown["workers", label] = cumulate(each)
 
     with mount(sandbox.source, places[0], options) as bucket:
-        together = cumulate([lambda: work(bucket)] * 4)
+        together = cumulate([partial(work, bucket)] * 4)
         grown["workers", f"{label}, shared"] = together
 
 # %%
@@ -407,109 +382,122 @@ across = {
     "MB": list(large.values()),
     "workers": [1, 2, 3, 4],
 }
-titles = ["load small files", "metadata of one file", "the same file"]
+titles = ["load small PP files", "metadata of one file", "the same file"]
 figure, panels = plt.subplots(
     2, 3, sharex="col", sharey="row", figsize=(8, 5.4), layout="constrained"
 )
 for (what, label), values in grown.items():
-    column = list(across).index(what)
-    for axes, measured in zip(panels[:, column], values.T, strict=True):
-        axes.loglog(
-            across[what],
-            measured,
-            marker="o",
-            color="tab:orange" if "defaults" in label else "tab:blue",
-            linestyle="--" if "shared" in label else "-",
-            label=label,
-        )
-for axes, (what, values), title in zip(
-    panels[1], across.items(), titles, strict=True
-):
-    axes.set_xlabel(what)
-    ticks = [values[0], values[-1]] if what == "MB" else values
-    axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks], minor=False)
-    axes.set_xticks([], minor=True)
-for axes, title in zip(panels[0], titles, strict=True):
-    axes.set_title(title, fontsize=10)
-panels[0, 0].set_ylabel("requests")
-panels[1, 0].set_ylabel("MB moved")
+    style = {
+        "color": "tab:orange" if "default" in label else "tab:blue",
+        "linestyle": "--" if "shared" in label else "-",
+    }
+    column = panels[:, list(across).index(what)]
+    for axes, measured in zip(column, values.T, strict=True):
+        axes.loglog(across[what], measured, marker="o", label=label, **style)
+for what, title, column in zip(across, titles, panels.T, strict=True):
+    column[0].set_title(title, fontsize=10)
+    column[1].set_xlabel(what)
+    ticks = large.values() if what == "MB" else across[what]
+    column[1].set_xticks([*ticks], [f"{tick:.0f}" for tick in ticks])
+    column[1].set_xticks([], minor=True)
+panels[0, 0].set(ylabel="requests", ylim=(3, 2000))
+panels[1, 0].set(ylabel="MB moved", ylim=(0.03, 1000))
 handles, labels = panels[0, 2].get_legend_handles_labels()
 figure.legend(handles, labels, loc="outside lower center", ncols=4)
 figure.suptitle("How requests and bytes grow with files, size and workers")
 plt.show()
 
 # %%
-# The slope tells how it grows, and the last step what one more costs.
+# Here are the slopes, and what one more of the same costs at the end of each line.
 
-print(f"{'':<30}{'requests':>15}{'MB moved':>21}")
-print(
-    f"{'':<30}{'slope':>9}{'one more':>11}" + f"{'slope':>10}{'one more':>11}"
-)
+rows = []
 for (what, label), values in grown.items():
     x = np.array(across[what])
-    cells = ""
+    cells = []
     for measured in values.T:
         slope = np.polyfit(np.log(x), np.log(measured), 1)[0]
         more = (measured[-1] - measured[-2]) / (x[-1] - x[-2])
-        cells += f"{slope:>9.2f}{more:>11.2f} "
-    print(f"{what + ', ' + label:<30}{cells}")
+        cells += [f"{slope + 0:.1f}", f"{more:.2f}"]
+    rows.append((f"{what}, {label}", cells))
+columns = ["requests: slope", "one more", "MB moved: slope", "one more"]
+print_table("", columns, rows)
 
 # %% C24
-# * Each small file costs requests and bytes of its own, whatever the options. They lower the number.
-# * The metadata of a large file cost no more than those of a small one, with options for sparse
-#   reads.
-# * A worker with a mount of its own doubles, triples ... everything.
-#   On a shared mount *with a cache* the further workers move nothing.
+# * Each small file costs its own requests and bytes. Options only make them fewer.
+# * With options for sparse reads the metadata of a large file cost no more than those of a small
+#   one.
+# * Each worker with a mount of its own costs as much as the first.
+#   On a shared mount *with a cache* the further ones move nothing.
 #
 # When to leave the mount
 # -----------------------
 #
 # To copy the file first moves it once.
-# Read fields of the largest file in a random order, and see when the mount has moved as much.
+# When has the mount moved as much?
+# Read fields of the largest file, in a random order.
 
 size = large["60_fields.nc"]
 order = np.random.default_rng(0).permutation(60)
 
-moved = {}
-for label, options, how_many in (
-    ("defaults", [], 2),
-    ("sparse reads", tuned, 20),
-):
-    with mount(sandbox.source, places[0], options) as bucket:
-        path = bucket / "60_fields.nc"
-        loaded = []
-        steps = [lambda: loaded.append(iris.load_cube(path))]
-        for number in order[:how_many]:
-            steps.append(lambda number=number: loaded[0][number].data)
-        moved[label] = cumulate(steps)[:, 1]
 
+def read_fields(path, how_many):
+    """List steps that load a cube and read its fields one by one."""
+    loaded = []
+    load = [lambda: loaded.append(iris.load_cube(path))]
+    return load + [
+        lambda number=number: loaded[0][number].data
+        for number in order[:how_many]
+    ]
+
+
+moved = {}
 figure, axes = plt.subplots(figsize=(8, 3.8), layout="constrained")
-for (label, values), colour in zip(
-    moved.items(), ("tab:orange", "tab:blue"), strict=True
-):
-    axes.plot(values, marker=".", color=colour, label=label)
+for label, options, how_many in (("default", [], 2), ("sparse", tuned, 20)):
+    with mount(sandbox.source, places[0], options) as bucket:
+        steps = read_fields(bucket / "60_fields.nc", how_many)
+        moved[label] = cumulate(steps)[:, 1]
+    axes.plot(moved[label], marker=".", label=f"mount, {label}")
 axes.axhline(size, linestyle="--", color="0.4", label="copy first")
 axes.set_yscale("log")
+axes.set_ylim(3, 2000)
+axes.set_xticks(range(0, 21, 5))
 axes.set_xlabel("fields read")
 axes.set_ylabel("MB moved")
-axes.set_title(f"Reading fields of a file of {size:.0f} MB through a mount")
+axes.set_title(f"Reading fields of a file of {size:.0f} MB, by mount and copy")
 figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
-whole = moved["sparse reads"][-1] / size
-print(f"20 of 60 fields, sparse reads, moved {whole:.2f} × the file.")
-
 # %% C03, C36
-# For a larger file the load and each field cost the same.
-# So this is the number of fields up to which the mount surely moves less than the file, for fields
-# that lie far from each other:
+# With a cache nothing is fetched twice, so the mount does not move more than the whole file, as long
+# as it lasts.
+#
+# In a larger file the load and a field cost as much as here, if they lie far apart.
+# So about this many fields can be read before the mount has moved as much as the file.
+# (With the defaults it is fewer still: the end of our file cuts the large prefetch short.)
 
+part = moved["sparse"][-1] / size
+print(f"20 of 60 fields moved {part:.2f} × the file, with sparse reads.")
+
+rows = []
 sizes = [size, 1_000, 10_000]
-print(f"{'size in MB':<13}", *(f"{size:>7.0f}" for size in sizes))
 for label, values in moved.items():
-    each = np.diff(values).max()
-    fields = [max(0, (size - values[0]) // each) for size in sizes]
-    print(f"{label:<13}", *(f"{number:>7.0f}" for number in fields))
+    fields = (np.array(sizes) - values[0]) // np.diff(values).max()
+    rows.append((f"fields, {label}", [f"{max(0, n):.0f}" for n in fields]))
+print_table("size of the file", [f"{size:,.0f} MB" for size in sizes], rows)
+
+# %% C15, C23, C36
+# And these habits multiply the cost:
+
+inside = dict(zip(default, ways["default"][:, :-1].sum(axis=1), strict=True))
+many = inside["load 5 PP files"] / inside["load 1 PP of 5 fields"]
+direct = inside["save PP directly"] / inside["copy a saved file"]
+shared = grown["workers", "sparse, shared"][-1, 1]
+apart = grown["workers", "sparse"][-1, 1] / shared
+print(f"five PP files instead of one: {many:.1f} × the price of the requests")
+print(
+    f"save PP instead of copying:   {direct:.1f} × the price of the requests"
+)
+print(f"four mounts instead of one:   {apart:.1f} × the bytes")
 
 sandbox.stop()
 
@@ -520,32 +508,31 @@ sandbox.stop()
 #
 #    * - Leave the mount when
 #      - Instead
-#    * - you will read more fields of a file than the table says
+#    * - you will read more fields of a file than the table has for its size
 #      - copy the file first
 #    * - you read the same files every day, out of the region
-#      - copy them once and keep them: a mount fetches them anew, since its cache goes when you
-#        unmount
-#    * - you load many small files, again and again
-#      - join them into one, and put that into the bucket
-#    * - many workers on one machine read the same files
-#      - one mount for all of them, with ``use_cache``
+#      - copy them once and keep them; a mount begins anew, since ``del_cache`` empties its cache
+#    * - you load many small files again and again
+#      - join them into one, and store that
 #    * - you save
 #      - save to the local disk, and copy
 #    * - you want a few numbers from public netCDF files
 #      - byte ranges
 #
-# How to do without a mount, and what does not work then, is the subject of
+# If many workers on one machine read the same files, keep the mount, but one for all, with
+# ``use_cache``.
+#
+# How to do without a mount, and what you cannot do then, is the subject of
 # :ref:`sphx_glr_tutorials_2_what_it_costs_4_mount_or_not.py`.
 
 # %%
 # What you have seen
 # ------------------
 #
-# * A mount takes a few megabytes of memory and some threads, and asks nothing while it is idle.
-# * Out of the region you pay for bytes, inside it for listings and uploads, and for very many
-#   requests.
+# * A mount takes some megabytes of memory and some threads, and asks nothing while it is idle.
+# * Out of the region you pay for bytes, inside it for many files and for uploads.
 # * Files and workers multiply the cost. The size of a file need not.
-# * Options for sparse reads put off the point at which a copy is cheaper. They do not abolish it.
+# * From some number of fields on a copy is cheaper. The options and the file decide which.
 #
-# **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`, for what bytes
-# and requests mean in time.
+# **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`, which tells what
+# bytes and requests mean in time.
