@@ -105,7 +105,7 @@ numpydoc_xref_aliases = {
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["docs/_static"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "print.css"]
 html_logo = "docs/_static/logo.svg"
 html_favicon = "docs/_static/logo.svg"
 html_sidebars = {

@@ -63,6 +63,14 @@ def test_an_answer_that_the_client_breaks_off_counts_only_for_what_was_sent(sand
     assert 1000 <= traffic.bytes_down < size / 2
 
 
+def test_the_count_is_that_of_the_log(server):
+    before = server.settle()
+    urllib.request.urlopen(server.url).close()
+    assert server.settle() == before + 1
+    assert len(server.requests()) == before + 1
+    assert len(server.requests(since=before)) == 1
+
+
 def test_waiting_for_requests_that_do_not_end_is_a_clear_error(server, monkeypatch):
     monkeypatch.setattr("s3_mounts.server._SETTLE_LIMIT", 0.2)
     host, port = server.url.removeprefix("http://").split(":")
