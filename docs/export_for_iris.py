@@ -33,8 +33,8 @@ HEADER = """\
 FOOTER = """
 .. note::
 
-   The commands on this page were run, and what it calls measured was measured, on {date:%-d %B %Y}
-   with s3fs-fuse {s3fs} and Iris {iris}.
+   The code blocks on this page were run, and what it calls measured was measured,
+   on {date:%-d %B %Y} with s3fs-fuse {s3fs} and Iris {iris}, against a local S3 server.
 """
 _ONLY_HERE = re.compile(r"(?m)^\.\. (?:only:: site|proves:|not run:).*\n(?:(?: .*)?\n)*")
 _TITLE = re.compile(r"=+\n(?P<title>.+)\n=+\n\n(?P<summary>.+)\n\n")

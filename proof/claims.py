@@ -20,7 +20,7 @@ LEDGER = ROOT / "docs" / "reference" / "claims.toml"
 TESTS = ROOT / "tests" / "evidence"
 """The tests that the site names: they are run before it is built, as its code blocks are."""
 
-VERDICTS = ("true", "with a condition", "wrong")
+VERDICTS = ("true", "with a condition", "wrong", "not told")
 
 _MARK = re.compile(r"(?m)^# %%(?P<claims>.*)$")
 _CLAIMS = re.compile(r" C\d\d(, C\d\d)*")

@@ -47,7 +47,7 @@ def test_tests_are_found_with_their_claims(tmp_path):
     assert claims.tests(path) == {"test_one": ["C14", "C17"], "test_two": []}
 
 
-def test_a_ledger_has_three_verdicts(tmp_path):
+def test_a_ledger_has_four_verdicts(tmp_path):
     ledger = tmp_path / "claims.toml"
     ledger.write_text('[C01]\ntold = "a"\nverdict = "maybe"\ntruth = "b"\n')
     with pytest.raises(ValueError, match=r"expected a verdict of \('true', .* found 'maybe'"):

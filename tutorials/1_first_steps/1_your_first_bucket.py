@@ -67,11 +67,13 @@ sandbox.shell(f"s3fs {sandbox.source} my_bucket")
 #
 # That was silent, and silence proves nothing: ``s3fs`` says nothing and exits with status 0 in
 # many cases in which **nothing** is mounted.
-# So look whether a file system of type ``fuse.s3fs`` is there.
-# The command fails if there is none.
+# So look into the directory, and then whether a file system of type ``fuse.s3fs`` is there.
+# One of the two commands fails if the bucket is not mounted.
+# (Without the first one you may see a mount that vanishes a moment later.)
 # (Since ``s3fs`` 1.96 there can also be one that never answers, for a mistyped bucket.
 # :func:`s3_mounts.mount`, in the next lesson, finds that out too.)
 
+sandbox.shell("ls my_bucket > /dev/null")
 sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 
 # %% C01
