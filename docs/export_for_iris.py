@@ -16,6 +16,9 @@ PAGE = HERE / "explanation" / "s3_buckets.rst"
 SITE = HERE.parent / "build" / "html"
 TARGET = HERE.parent / "build" / "s3_io.rst"
 
+TITLE = "Loading From and Saving To S3 Buckets"
+"""As the manual writes it."""
+
 HEADER = """\
 .. tutorial:: {title}
    :tags: topic_load_save
@@ -37,7 +40,7 @@ FOOTER = """
    on {date:%-d %B %Y} with s3fs-fuse {s3fs} and Iris {iris}, against a local S3 server.
 """
 _ONLY_HERE = re.compile(r"(?m)^\.\. (?:only:: site|proves:|not run:).*\n(?:(?: .*)?\n)*")
-_TITLE = re.compile(r"=+\n(?P<title>.+)\n=+\n\n(?P<summary>.+)\n\n")
+_START = re.compile(r"=+\n.+\n=+\n\n(?P<summary>.+)\n\n")
 _CLAIM = re.compile(r"\s+:claim:`C\d\d`")
 _MEASURED = re.compile(r":measured:`(C\d\d)`")
 _SECTION = re.compile(r"(?m)^=+$")
@@ -76,10 +79,10 @@ def export(
         return "; ".join(f"``{text}``" for text in results[found[1]])
 
     text = _ONLY_HERE.sub("", page)
-    start = _TITLE.match(text)
+    start = _START.match(text)
     body = _SECTION.sub(lambda line: "-" * len(line[0]), text[start.end() :])
     body = _MEASURED.sub(measured, _CLAIM.sub("", body))
-    header = HEADER.format(**start.groupdict(), line="=" * len(start["title"]))
+    header = HEADER.format(title=TITLE, summary=start["summary"], line="=" * len(TITLE))
     footer = FOOTER.format(date=date, s3fs=versions["s3fs"], iris=versions["Iris"])
     return f"{header}{body.strip()}\n{footer}"
 

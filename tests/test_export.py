@@ -45,7 +45,7 @@ def exported():
 
 def test_it_has_the_form_of_the_iris_manual():
     lines = exported().splitlines()
-    title = "Loading from and saving to S3 buckets"
+    title = "Loading From and Saving To S3 Buckets"
     assert lines[:3] == [f".. tutorial:: {title}", "   :tags: topic_load_save", ""]
     assert lines[5:11] == [".. _s3_io:", "", title, "=" * len(title), "", ".. readingtime::"]
     assert "on 3 February 2001" in exported()
