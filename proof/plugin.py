@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     known = record.read(config.option.record)["documents"] if config.option.record else {}
     true = {name for name, entry in known.items() if record.is_true(name, entry)}
     impossible = config.option.record and record.problem()
-    spared = []
+    spared, kept = [], []
     fingerprints: dict[str, str] = {}
     for item in items:
         part = _part(item)
@@ -71,11 +71,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 if name not in fingerprints:
                     fingerprints[name] = record.document_fingerprint(name)
                 item.user_properties.append(("fingerprint", fingerprints[name]))
-            if impossible or name in true:
-                spared.append(item)
+        is_spared = part and (impossible or name in true)
+        (spared if is_spared else kept).append(item)
     if spared:
         config.hook.pytest_deselected(items=spared)
-        items[:] = [item for item in items if item not in spared]
+        items[:] = kept
 
 
 def _part(item: pytest.Item) -> dict[str, Any]:

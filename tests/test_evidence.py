@@ -28,12 +28,17 @@ def told(monkeypatch):
         )
         env = SimpleNamespace(
             evidence_pages={
-                "page": {"proofs": list(proofs), "said": [], "quotes": False, "texts": [CELL_SAYS]},
+                "page": {
+                    "proofs": list(proofs),
+                    "said": [],
+                    "quotes": False,
+                    "said_by": {"C01": CELL_SAYS},
+                },
                 evidence.MAIN_PAGE: {
                     "proofs": [],
                     "said": ["C01"] if said else [],
                     "quotes": False,
-                    "texts": [],
+                    "said_by": {},
                 },
             },
             verified_documents={"page": []},
@@ -116,7 +121,9 @@ BLOCKS = """\
 
 .. proves: C04
 
-unmarked
+::
+
+   checked
 
 .. class:: block-reason
 
@@ -131,3 +138,9 @@ def test_blocks_of_a_page_are_found_with_what_was_done():
         (["C02", "C03"], "not run"),
         (["C04"], "Checked in part: for a reason."),
     ]
+
+
+@pytest.mark.parametrize("after", ["", "Text.\n", ".. image:: x.png\n\nText.\n"])
+def test_a_proof_without_a_block_is_told(after):
+    with pytest.raises(ValueError, match="expected a code block after '.. proves:', found none"):
+        list(evidence._blocks(publish_doctree(f".. proves: C01\n\n{after}")))

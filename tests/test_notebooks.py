@@ -36,7 +36,6 @@ def run(*cells, killed=False):
     return [output.text for cell in notebook.cells for output in cell.outputs if "text" in output]
 
 
-@pytest.mark.proves("C39")
 def test_the_two_cells_mount_and_unmount(sandbox, cells):
     top, bottom, _ = cells
     look = "import os; print(*os.listdir(bucket))"
@@ -55,7 +54,6 @@ def test_the_end_of_the_kernel_unmounts(sandbox, cells):
     assert not mount_table.file_system_type(sandbox.directory / "my_bucket")
 
 
-@pytest.mark.proves("C16", "C33")
 def test_the_end_of_the_kernel_leaves_what_mount_has_mounted(sandbox, mount_point):
     run(f"import s3_mounts; s3_mounts.mount('climate-data', {str(mount_point)!r})")
     assert mount_table.file_system_type(mount_point)

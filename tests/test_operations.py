@@ -163,7 +163,6 @@ def two_mounts(sandbox):
         yield folders
 
 
-@pytest.mark.proves("C31")
 def test_a_mount_differs_from_a_disk_where_we_say_so(sandbox, two_mounts):
     found = check_operations(
         *two_mounts, kinds=["content", "names", "others"], traffic=sandbox.traffic

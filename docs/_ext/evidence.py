@@ -15,11 +15,12 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from expected import cells
 from lessons import CELL
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -83,7 +84,7 @@ class TestedBy(SphinxDirective):
         file, _, test = self.arguments[0].partition("::")
         if test not in _tests().get(file, {}):
             raise self.error(f"expected FILE::TEST, a test that exists, found {self.arguments[0]}")
-        self.env.note_dependency(str(Path(self.config.verified_record).absolute()))
+        self.env.evidence_tests.setdefault(self.env.docname, set()).add(file)
         state = state_of_test(self.env, file, test)
         text = nodes.paragraph("", "Reproduced by the test ", classes=["tested-by"])
         text += nodes.literal("", self.arguments[0])
@@ -150,7 +151,7 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
         "proofs": proofs,
         "said": sorted({node["claim"] for node in doctree.findall(ClaimReference)}),
         "quotes": any(True for _ in doctree.findall(Measured)),
-        "texts": [node.astext() for node in doctree.findall(nodes.literal_block)] if proofs else [],
+        "said_by": _outputs(doctree, lesson) if lesson.is_file() else {},
     }
 
 
@@ -166,34 +167,58 @@ def _cells(
         yield next(node for start, node in starts if start > line), names, state
 
 
+def _outputs(doctree: nodes.document, lesson: Path) -> dict[str, str]:
+    """Collect what the cells say that prove a claim, from their mark to that of the next cell."""
+    marked = list(claims.marks(lesson))
+    texts: dict[str, str] = {}
+    for line, text in cells(doctree):
+        before = [names for start, names in marked if start < line]
+        for name in before[-1] if before else ():
+            texts[name] = texts.get(name, "") + text + "\n"
+    return texts
+
+
 def _blocks(doctree: nodes.document) -> Iterator[tuple[nodes.Element, list[str], str]]:
     for node in doctree.findall(nodes.comment):
         if node.astext().startswith(_PROVES):
-            names = claims.ids(node.astext().removeprefix(_PROVES), f"{node.source}:{node.line}")
-            following = iter(node.findall(descend=False, siblings=True, include_self=False))
-            block = next(one for one in following if not isinstance(one, nodes.comment))
-            classes = block.get("classes", [])
-            ran = "block-run" in classes or "block-parsed" in classes
-            after = next(following, None)
-            reason = isinstance(after, nodes.paragraph) and "block-reason" in after["classes"]
-            yield node, names, "run" if ran else after.astext() if reason else "not run"
+            place = f"{node.source}:{node.line}"
+            names = claims.ids(node.astext().removeprefix(_PROVES), place)
+            siblings = node.findall(descend=False, siblings=True, include_self=False)
+            following = [one for one in siblings if not isinstance(one, nodes.comment)]
+            yield node, names, _state_of_block(following, place)
+
+
+def _state_of_block(following: list[nodes.Node], place: str) -> str:
+    """Read what `verified` has made of the block after a comment: ``"run"``, or why not."""
+    block, after = [*following, nodes.Text(""), nodes.Text("")][:2]
+    marked = block["classes"] if isinstance(block, nodes.container) else []
+    if "block-run" in marked or "block-parsed" in marked:
+        return "run"
+    if "block-not-run" in marked:
+        return "not run"
+    if isinstance(after, nodes.paragraph) and "block-reason" in after["classes"]:
+        return after.astext()
+    raise ValueError(f"{place}: expected a code block after '.. {_PROVES}', found none.")
 
 
 def prepare(app: Sphinx) -> None:
     """Have somewhere to note the evidence of pages."""
     if not hasattr(app.env, "evidence_pages"):
         app.env.evidence_pages = {}
+        app.env.evidence_tests = {}
 
 
 def outdated_pages(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
     """Have pages written again that show what other pages prove."""
     shown = [name for name, page in env.evidence_pages.items() if page["said"] or page["quotes"]]
-    return [name for name in {*shown, PAGE} if name in env.found_docs]
+    tested = [name for name, files in env.evidence_tests.items() if files & env.verified_changed]
+    return [name for name in {*shown, *tested, PAGE} if name in env.found_docs]
 
 
 def forget_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     """Forget the evidence of a page that has gone or is read again."""
     env.evidence_pages.pop(docname, None)
+    env.evidence_tests.pop(docname, None)
 
 
 def merge_pages(
@@ -201,6 +226,8 @@ def merge_pages(
 ) -> None:
     """Take over the evidence of the pages that another process has read."""
     env.evidence_pages.update({name: other.evidence_pages[name] for name in docnames})
+    for name in docnames & other.evidence_tests.keys():
+        env.evidence_tests[name] = other.evidence_tests[name]
 
 
 # -- What is known when all pages have been read ---------------------------------------------------
@@ -224,13 +251,14 @@ def gather(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
     known: dict[str, dict[str, Any]] = {
         name: {"proofs": [], "pages": [], "result": []} for name in ledger()
     }
-    texts: dict[str, list[str]] = {}
+    texts: dict[str, str] = {}
     for docname, page in sorted(env.evidence_pages.items(), key=lambda item: _order(item[0])):
         for name, anchor, state in page["proofs"]:
             if name in known:
                 proof = {"page": docname, "anchor": anchor, "state": state}
                 known[name]["proofs"].append(proof)
-                texts.setdefault(name, []).extend(page["texts"])
+        for name, text in page["said_by"].items():
+            texts[name] = texts.get(name, "") + text
         for name in page["said"]:
             if name in known:
                 known[name]["pages"].append(docname)
@@ -244,13 +272,9 @@ def gather(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
         known[name]["result"] = [
             " ".join(found[0].split())
             for words in claim.result
-            if (found := _search(words, texts.get(name, ())))
+            if (found := re.search(words, texts.get(name, ""), re.MULTILINE))
         ]
     return known
-
-
-def _search(words: str, texts: Iterable[str]) -> re.Match[str] | None:
-    return next(filter(None, (re.search(words, text, re.MULTILINE) for text in texts)), None)
 
 
 def _order(docname: str) -> tuple[bool, str]:

@@ -41,16 +41,14 @@ logger = logging.getLogger(__name__)
 def load_record(app: Sphinx) -> None:
     """Read the record of the last run; see which documents it knows otherwise than before."""
     env = app.env
-    before = getattr(env, "verified_documents", {})
+    before = getattr(env, "verified_documents", {}) | getattr(env, "verified_tests", {})
     whole = record.read(Path(app.confdir, app.config.verified_record))["documents"]
     true = {name: one for name, one in whole.items() if record.is_true(name, one)}
     env.verified_documents = {name: one["blocks"] for name, one in true.items() if one["blocks"]}
     env.verified_tests = {name: one["tests"] for name, one in true.items() if one["tests"]}
     env.verified_dates = sorted({one["date"] for one in true.values()})
-    names = {*before, *env.verified_documents}
-    env.verified_changed = {
-        name for name in names if before.get(name) != env.verified_documents.get(name)
-    }
+    now = env.verified_documents | env.verified_tests
+    env.verified_changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
     if not hasattr(env, "verified_blocks"):
         env.verified_blocks = {}
 

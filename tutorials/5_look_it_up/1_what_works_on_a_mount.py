@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgba
 
-from s3_mounts import mount, start_sandbox
+from s3_mounts import Traffic, mount, start_sandbox
 from s3_mounts.operations import KINDS, VERDICTS, check_operations
 
 sandbox = start_sandbox("climate-data")
@@ -153,7 +153,8 @@ print_table("others")
 
 # %%
 # * A file is there for others when it is **closed**, or after ``fsync``.
-# * **Locks are kept on the machine.** Two machines can both hold the same one.
+# * **Locks are kept in the mount.** Two machines, and two mounts of one machine, can both hold the
+#   same one.
 # * A lock file is no help either.
 #   ``s3fs`` 1.90 refuses the second one here, 1.97 does not: it remembers that there was none.
 #   1.90 asks whether there is one and then creates it, and in between another machine may do the
@@ -168,8 +169,8 @@ print_table("others")
 print_table("tools")
 
 # %%
-# On one machine they all work.
-# (With ``s3fs`` 1.90 files that ``tar`` unpacks get the current date.)
+# On one mount they work, except that with ``s3fs`` 1.90 files that ``tar`` unpacks get the current
+# date.
 #
 # On two, **SQLite and HDF5 do not notice each other**.
 # SQLite has told both writers that their row is stored, and one row is gone.
@@ -207,7 +208,7 @@ groups = {
     "copy in the store": ("CopyObject",),
     "delete": ("DeleteObject",),
 }
-traffic = {outcome.name: outcome.traffic for outcome in outcomes}
+traffic = {outcome.name: outcome.traffic or Traffic() for outcome in outcomes}
 
 
 def draw_requests(axes, names):
@@ -360,7 +361,7 @@ with mount(sandbox.source, here):
 # * **Iris, netCDF4 and h5py, reading**: opening, seeking and mapping. All of it works.
 # * **Saving**: writing, appending and overwriting work, at the price of whole uploads, and with the
 #   dangers in :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
-# * **HDF5 file locks** protect a file from another process of the same machine only.
+# * **HDF5 file locks** protect a file from other processes that use the same mount only.
 # * **Workflow engines and makefiles** compare dates of files, which are right, and not those of
 #   folders.
 # * **Editors and** ``sed -i`` write a new file and rename it. That works.
