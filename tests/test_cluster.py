@@ -1,6 +1,7 @@
 """One mount for all processes of a machine."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -197,3 +198,28 @@ def test_what_fails_on_a_worker_is_raised(sandbox, mount_point):
         pytest.raises(StoreError, match="NoSuchBucket"),
     ):
         client.register_plugin(MountPlugin("no-such-bucket", mount_point))
+
+
+def test_a_link_of_somebody_else_is_not_followed(sandbox, mount_point):
+    victim = sandbox.directory / "victim.txt"
+    victim.write_text("mine")
+    gate = mount_point.with_name(f".{mount_point.name}.{platform.node()}.gate")
+    gate.symlink_to(victim)
+    with (
+        pytest.raises(MountPointError, match="directory of your own"),
+        shared_mount(sandbox.source, mount_point),
+    ):
+        pass
+    assert victim.read_text() == "mine"
+    assert not is_mounted(mount_point)
+
+
+def test_a_directory_of_somebody_else_is_refused(sandbox, mount_point, monkeypatch):
+    owner = mount_point.parent.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    monkeypatch.setattr("s3_mounts.cluster._ROOT", owner + 2)
+    with (
+        pytest.raises(MountPointError, match=f"found that of user {owner}"),
+        shared_mount(sandbox.source, mount_point),
+    ):
+        pass

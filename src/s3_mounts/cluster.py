@@ -24,6 +24,7 @@ from s3_mounts import mount_table
 from s3_mounts.errors import MountPointError, UnmountError
 from s3_mounts.mounting import mount, unmount
 
+_ROOT = 0
 _BUSY = 5
 """How long to wait for a mount that is busy or does not answer, in seconds."""
 
@@ -105,10 +106,12 @@ def shared_mount(
     Raises
     ------
     s3_mounts.MountPointError
-        If something else is mounted there. And what `s3_mounts.mount` raises.
+        If something else is mounted there, or the directory around it is another user's. And what
+        `s3_mounts.mount` raises.
     """
     mount_point = mount_table.absolute(path)
-    mount_point.parent.mkdir(parents=True, exist_ok=True)
+    mount_point.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_own(mount_point.parent)
     # The one who holds the gate may mount and unmount; all who use the mount share the other.
     with _opened(mount_point, "users") as users:
         with _opened(mount_point, "gate") as gate:
@@ -131,10 +134,26 @@ def shared_mount(
 
 def _opened(mount_point: Path, purpose: str) -> IO[str]:
     # The name of the machine counts where several share the directory.
-    name = f".{mount_point.name}.{platform.node()}.{purpose}"
-    file = open(mount_point.with_name(name), "a+")  # noqa: SIM115
-    file.seek(0)
+    path = mount_point.with_name(f".{mount_point.name}.{platform.node()}.{purpose}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    try:
+        file = os.fdopen(os.open(path, flags, mode=0o600), "r+")
+    except OSError as error:
+        raise MountPointError(
+            f"expected to write the file {path}, found: {error.strerror}. Choose a mount point in a"
+            " directory of your own."
+        ) from error
     return file
+
+
+def _require_own(directory: Path) -> None:
+    """Refuse a directory in which somebody else could exchange what we use."""
+    owner = directory.stat().st_uid
+    if owner not in (_ROOT, os.geteuid()):
+        raise MountPointError(
+            f"expected {directory} to be a directory of yours, found that of user {owner}. Choose"
+            " a mount point in a directory of your own."
+        )
 
 
 def _alone(users: IO[str]) -> bool:
