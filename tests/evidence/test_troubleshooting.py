@@ -330,6 +330,20 @@ def test_a_clock_that_is_wrong(sandbox, mount_point, seen):
         assert_usable(mount_point, url=url)
 
 
+def test_a_token_that_has_expired(sandbox, mount_point, seen):
+    """As on a real store: a request with an old token is refused, one with another is not."""
+
+    def expired(headers):
+        if headers.get("x-amz-security-token", "") != "old":
+            return None
+        return 400, "<Error><Code>ExpiredToken</Code></Error>"
+
+    with Store(expired) as store:
+        url = f"http://127.0.0.1:{store.port}"
+        seen(log_of(mount_point, until="ExpiredToken", url=url, AWS_SESSION_TOKEN="old"))
+        assert_usable(mount_point, url=url, AWS_SESSION_TOKEN="new")
+
+
 def assert_usable(mount_point, *options, url, bucket="climate-data", **environment):
     """Mount, look into it, and unmount."""
     command = s3fs(mount_point, *options, url=url, bucket=bucket)
