@@ -118,7 +118,7 @@ with open(mount_point / "note.txt", "w") as note:
 stored = sizes_in_store().get("note.txt", 0)
 print("Closed, bytes in the store:", stored)
 
-# %%
+# %% C15, C36
 # An error of the upload can only show then, too.
 #
 # What a save uploads

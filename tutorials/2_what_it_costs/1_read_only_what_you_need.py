@@ -12,7 +12,7 @@ Ask a large file three small questions and a large one, and see what crosses the
 * **Time**: eight minutes to read.
 """
 
-# %%
+# %% C24
 # "Only the needed parts of a file are read."
 # It is what people expect of a mounted bucket, and Iris does its part: it loads lazily.
 # Here you measure what ``s3fs`` makes of it.

@@ -375,7 +375,7 @@ except FileNotFoundError as error:
 mounted = mount(sandbox.source, mount_point)
 print(f"Mounted again: {cube.data.mean():.1f} K on average")
 
-# %% C22
+# %% C22, C42
 # Does waiting help?
 # ------------------
 #
