@@ -149,7 +149,10 @@ def test_a_mount_in_which_every_access_hangs(sandbox, mount_point, fake_program,
     fake_program(
         "s3fs",
         f'{real_s3fs} "$@" & until grep -q "{mount_point} fuse.s3fs" /proc/mounts; do :; done\n'
-        f"kill -STOP $! && touch {mount_point}.stopped; wait",
+        "kill -STOP $!\n"
+        # One thread gets the signal, and has to run before the others stop.
+        'while grep "^State:" /proc/$!/task/*/status | grep -qv "T (stopped)"; do :; done\n'
+        f"touch {mount_point}.stopped; wait",
     )
     real_stat = shutil.which("stat")
     fake_program("stat", f'until [ -e {mount_point}.stopped ]; do :; done; exec {real_stat} "$@"')
