@@ -385,3 +385,5 @@ sandbox.stop()
 # * A rename is a copy and a removal, object by object.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
+#
+# Who may do what on a mount that several people use: :doc:`/how_to/share_a_mount`.
