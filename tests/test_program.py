@@ -1,4 +1,5 @@
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,44 @@ def test_a_user_with_sudo_without_a_password_may_install(no_programs, fake_progr
     fake_program("apt-get", "")
     fake_program("sudo", "exit 0")
     assert program.may_install()
+
+
+@pytest.fixture
+def device(tmp_path, monkeypatch):
+    """A device as the kernel makes it, seen by root, on a machine without udev."""
+    device = tmp_path / "fuse"
+    device.touch()
+    device.chmod(0o600)
+    monkeypatch.setattr(program, "FUSE_DEVICE", device)
+    monkeypatch.setattr(program, "_UDEV", tmp_path / "udev")
+    monkeypatch.setattr(program, "_AS_MADE", (0o600, os.getuid(), os.getgid()))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return device
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_device_is_opened_to_all_as_udev_would(device):
+    assert "chmod 666" in program.share_device()
+    assert mode(device) == 0o666
+    assert program.share_device() is None
+
+
+def test_a_device_that_is_for_a_group_stays_so(device):
+    device.chmod(0o660)
+    assert program.share_device() is None
+    assert mode(device) == 0o660
+
+
+def test_the_device_is_left_to_udev(device):
+    (device.parent / "udev").touch()
+    assert program.share_device() is None
+    assert mode(device) == 0o600
+
+
+def test_only_root_opens_the_device(device, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert program.share_device() is None
+    assert mode(device) == 0o600

@@ -10,7 +10,7 @@ import sys
 from s3_mounts.doctor import examine
 from s3_mounts.errors import S3MountsError, SandboxError
 from s3_mounts.mounting import endpoint_options, mount
-from s3_mounts.program import install, kernel_problem
+from s3_mounts.program import install, kernel_problem, share_device
 from s3_mounts.sandbox import OWN_BUCKET, start_sandbox
 
 SAMPLES = ("air_temp.pp", "ostia_monthly.nc", "GloSea4/ensemble_001.pp", "GloSea4/ensemble_002.pp")
@@ -25,12 +25,15 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def install_program(arguments: argparse.Namespace) -> int:
-    """Install the s3fs program, unless it could not be used here anyway."""
+    """Install the s3fs program and open its device, unless neither could be used here anyway."""
     problem = kernel_problem()
     if problem:
         print(f"FUSE cannot work here, so s3fs is not installed: {problem}")
     else:
         print(install())
+        shared = share_device()
+        if shared:
+            print(shared)
     return 0
 
 
@@ -75,7 +78,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("doctor", help="say what this machine needs to mount buckets")
     command.set_defaults(run=doctor)
-    command = commands.add_parser("install", help="install the s3fs program, where that is allowed")
+    command = commands.add_parser("install", help="install the s3fs program, and open its device, where that is allowed")
     command.set_defaults(run=install_program)
     command = commands.add_parser("sandbox", help="a bucket and its mount to try things on")
     command.add_argument("--bucket", default="climate-data", help="its name (%(default)s)")

@@ -6,12 +6,17 @@ import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
 from s3_mounts.errors import SetupError
 
 FUSE_DEVICE = Path("/dev/fuse")
+_AS_MADE = (0o600, 0, 0)
+"""Mode, user and group of the device where nobody has changed them."""
+
+_UDEV = Path("/run/udev/control")
 _CAP_SYS_ADMIN = 21
 
 INSTALL_COMMANDS = {
@@ -217,3 +222,23 @@ def install() -> str:
             " Its own words stand above. Mend the cause and run it by hand."
         )
     return f"s3fs is now installed: {find_s3fs()}"
+
+
+def share_device() -> str | None:
+    """Let every user open the FUSE device, where it is as the kernel made it.
+
+    On most machines udev gives it the mode 0666, by a rule in its ``50-udev-default.rules``.
+    Where no udev runs it stays root's, and no ordinary user can mount.
+    A device that somebody has set to another mode is left alone.
+
+    Returns
+    -------
+    str or None
+        What was done, or None if nothing was to be done, or not by this user.
+    """
+    device = FUSE_DEVICE.stat()
+    state = (stat.S_IMODE(device.st_mode), device.st_uid, device.st_gid)
+    if os.geteuid() or state != _AS_MADE or _UDEV.exists():
+        return None
+    FUSE_DEVICE.chmod(0o666)
+    return f"{FUSE_DEVICE} is now open to all users (chmod 666), as udev would have made it."
