@@ -1,4 +1,4 @@
-"""What the page about containers says, and does not itself show."""
+"""What the page about Kubernetes says, and does not itself show."""
 
 import subprocess
 
@@ -10,39 +10,14 @@ from proof.project import ROOT
 from s3_mounts.mounting import endpoint_options
 from s3_mounts.terminal import s3fs_function
 
-PAGE = ROOT / "docs" / "how_to" / "containers.rst"
+PAGE = ROOT / "docs" / "how_to" / "kubernetes.rst"
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
-@pytest.fixture
-def namespaces():
-    """Leave out, loudly, what needs a namespace in which an ordinary user is root."""
+@pytest.mark.proves("C16")
+def test_a_sidecar_mounts_for_others_and_unmounts_when_it_is_told_to_end(sandbox):
     if subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("this system forbids namespaces to ordinary users")
-
-
-@pytest.mark.proves("C30")
-@pytest.mark.parametrize(
-    "without",
-    [
-        ["bash", "-c", 'mount -t tmpfs none /dev && "$@"', "without /dev/fuse"],
-        ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps=-all"],
-    ],
-    ids=["the device", "the capability"],
-)
-def test_the_page_has_the_message_of_what_is_missing(namespaces, sandbox, mount_point, without):
-    result = subprocess.run(
-        [*NAMESPACE, *without, "bash", "-c", f"{s3fs_function()}s3fs climate-data {mount_point}"],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode
-    message = result.stderr.splitlines()[0]
-    assert message in " ".join(PAGE.read_text().split())
-
-
-@pytest.mark.proves("C16")
-def test_a_sidecar_mounts_for_others_and_unmounts_when_it_is_told_to_end(namespaces, sandbox):
     pods = [yaml.safe_load(b.source) for _, b in blocks_of(PAGE) if "kind: Pod\n" in b.source]
     (sidecar,) = pods[0]["spec"]["initContainers"]
     shell, flag, script = sidecar["command"]
