@@ -218,4 +218,4 @@ sandbox.stop()
 #
 # **Read next:** :ref:`sphx_glr_tutorials_1_first_steps_3_every_format_that_iris_knows.py`.
 #
-# To do it yourself: :doc:`/how_to/hand_on_a_mount`.
+# To do it yourself: :doc:`/how_to/batch_job`.

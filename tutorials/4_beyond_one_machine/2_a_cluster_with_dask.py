@@ -326,4 +326,4 @@ sandbox.stop()
 #
 # **Read next:** :doc:`/reference/s3_mounts`, for the rest of what the helper can do.
 #
-# To do it yourself: :doc:`/how_to/hand_on_a_mount` and :doc:`/how_to/containers`.
+# To do it yourself: :doc:`/how_to/pipelines` and :doc:`/how_to/kubernetes`.

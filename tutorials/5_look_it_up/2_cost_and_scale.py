@@ -546,4 +546,4 @@ sandbox.stop()
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`, which tells what
 # bytes and requests mean in time.
 #
-# To do it yourself: :doc:`/how_to/cache_safely` and :doc:`/how_to/hand_on_a_mount`.
+# To do it yourself: :doc:`/how_to/cache_safely` and :doc:`/how_to/pipelines`.
