@@ -78,7 +78,9 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("doctor", help="say what this machine needs to mount buckets")
     command.set_defaults(run=doctor)
-    command = commands.add_parser("install", help="install the s3fs program, and open its device, where that is allowed")
+    command = commands.add_parser(
+        "install", help="install the s3fs program, and open its device, where that is allowed"
+    )
     command.set_defaults(run=install_program)
     command = commands.add_parser("sandbox", help="a bucket and its mount to try things on")
     command.add_argument("--bucket", default="climate-data", help="its name (%(default)s)")
