@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.data import sample_path, use_packaged_coastlines
 from s3_mounts.errors import SandboxError, StoreError
+from s3_mounts.leftovers import make_folder, remove_leftovers
 from s3_mounts.mount_table import remove_folder
 from s3_mounts.mounting import unmount_below
 from s3_mounts.server import Server, any_server
@@ -206,6 +207,9 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
     For as long as the local sandbox runs, the environment variables of this process point boto3
     and s3fs to it. Cartopy finds its 110 m coastlines without a download.
 
+    What killed processes have left of earlier sandboxes is removed first, and that is said on the
+    standard error.
+
     Parameters
     ----------
     bucket : str
@@ -228,21 +232,25 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
         If your own bucket cannot be used.
     """
     use_packaged_coastlines()
+    remove_leftovers()
     own = os.environ.get(OWN_BUCKET)
     with contextlib.ExitStack() as cleanup:
         if own:
             require_bucket(own, endpoint_url())
             server = None
             prefix = f"{bucket}-{secrets.token_hex(4)}/"
+            parent, lock = make_folder(bucket=own, prefix=prefix, endpoint=endpoint_url())
+            cleanup.enter_context(lock)
+            cleanup.callback(remove_folder, parent)
             _create_prefix(own, prefix)
         else:
             server = cleanup.enter_context(any_server(port))
             prefix = ""
+            parent = server.directory
             cleanup.enter_context(_local_environment(server.url))
             _create_bucket(bucket)
         cleanup.callback(_remove_objects, own or bucket, prefix)
-        parent = server.directory if server else None
-        folder = Path(tempfile.mkdtemp(prefix="s3-mounts-", dir=parent)).resolve()
+        folder = Path(tempfile.mkdtemp(dir=parent))
         cleanup.callback(remove_folder, folder)
         cleanup.callback(unmount_below, folder)
         sandbox = Sandbox(own or bucket, prefix, endpoint_url(), folder, server, cleanup.pop_all())

@@ -12,10 +12,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from s3_mounts.errors import SandboxError
+from s3_mounts.leftovers import make_folder
 from s3_mounts.mount_table import remove_folder
 from s3_mounts.traffic import Request
 
@@ -58,7 +58,7 @@ class Server:
     """
 
     def __init__(self, port: int = 0) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="s3-mounts-")).resolve()
+        self.directory, self._lock = make_folder()
         with tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "s3_mounts.moto_server", str(self.directory), str(port)],
@@ -69,6 +69,7 @@ class Server:
                 env=os.environ | _FAST_COPIES,
                 # Ctrl-C is for the reader's process, which still needs the server to unmount.
                 start_new_session=True,
+                pass_fds=[self._lock.fileno()],
             )
             self.url = self._first_line()
             if not self.url:
@@ -101,6 +102,7 @@ class Server:
             self._process.wait()
         self._process.stdout.close()
         remove_folder(self.directory)
+        self._lock.close()
 
     def __enter__(self) -> Server:
         return self
