@@ -1,7 +1,7 @@
 import psutil
 import pytest
 
-from s3_mounts import CommandError, shell
+from s3_mounts import CommandError, mount, mount_table, shell
 
 
 def test_the_command_and_all_that_it_says_are_shown(capsys, tmp_path):
@@ -28,6 +28,17 @@ def test_a_command_that_does_not_end_is_an_error(capsys):
     assert not [
         p for p in psutil.process_iter(["cmdline"]) if "60.125" in (p.info["cmdline"] or "")
     ]
+
+
+def test_a_command_that_cannot_be_killed_does_not_keep_us(sandbox, mount_point, monkeypatch):
+    """A look into a mount that hangs waits until the mount is gone."""
+    monkeypatch.setattr("s3_mounts.terminal._TO_DIE", 1)
+    mount(sandbox.source, mount_point)
+    (server,) = mount_table.servers(mount_point)
+    server.suspend()
+    with pytest.raises(CommandError, match="end within 1 s"):
+        shell("ls my_bucket/new", directory=sandbox.directory, timeout=1)
+    mount_table.abandon(mount_point)
 
 
 def test_s3fs_gets_the_endpoint_options_and_nothing_else(fake_program, capsys, monkeypatch):

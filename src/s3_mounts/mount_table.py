@@ -182,7 +182,8 @@ def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProc
     if program:
         command = [program, "-uz" if lazy else "-u"]
     else:
-        command = ["umount", "-l"] if lazy else ["umount"]
+        # Without looking: a look into a mount that hangs would hang, too.
+        command = ["umount", "--no-canonicalize", *(["--lazy"] if lazy else [])]
     return subprocess.run(
         [*command, str(mount_point)],
         stdout=subprocess.PIPE,

@@ -19,6 +19,9 @@ _AS_MADE = (0o600, 0, 0)
 _UDEV = Path("/run/udev/control")
 _CAP_SYS_ADMIN = 21
 
+VERSION_LIMIT = 20
+"""How long a program may take to tell its version, in seconds."""
+
 INSTALL_COMMANDS = {
     "apt-get": "apt-get update && apt-get install -y s3fs",
     "dnf": "dnf install -y s3fs-fuse",
@@ -74,9 +77,16 @@ def s3fs_version(program: Path) -> tuple[int, int]:
     SetupError
         If the program is not s3fs-fuse.
     """
-    answer = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, timeout=20, check=False
-    ).stdout
+    try:
+        answer = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_LIMIT,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        answer = str(error)
     match = re.search(r"Amazon Simple Storage Service File System V(\d+)\.(\d+)", answer)
     if not match:
         first_line = (answer.splitlines() or ["nothing"])[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -11,6 +12,9 @@ import tempfile
 from s3_mounts.errors import CommandError, SetupError
 from s3_mounts.mounting import endpoint_options, prefix_options
 from s3_mounts.store import endpoint_url
+
+_TO_DIE = 5
+"""How long to wait for a killed command, in seconds."""
 
 
 def shell(
@@ -69,7 +73,9 @@ def shell(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                # What looks into a mount that hangs cannot be killed.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_TO_DIE)
             output.seek(0)
             print(output.read().decode(errors="replace"), end="")
     if ended != status:
