@@ -1,8 +1,11 @@
+import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -163,6 +166,47 @@ def test_a_mount_in_which_every_access_hangs(sandbox, mount_point, fake_program,
     assert nothing_is_left(mount_point)
 
 
+@pytest.fixture
+def dawdling_store(monkeypatch):
+    """A store that sends a byte of its answer now and then, and never comes to an end."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def dawdle():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=drip, args=[connection], daemon=True).start()
+
+    def drip(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            while not ended.wait(0.2):
+                connection.sendall(b".")
+
+    threading.Thread(target=dawdle, daemon=True).start()
+    port = listening.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    yield
+    ended.set()
+    listening.close()
+
+
+def test_a_store_that_dawdles_does_not_keep_us(sandbox, mount_point, dawdling_store):
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="to answer within 2 s, but it has not"):
+        mount(sandbox.source, mount_point, timeout=2)
+    assert time.monotonic() - started < 15
+    assert nothing_is_left(mount_point)
+
+
+def test_a_program_that_never_tells_its_version(sandbox, mount_point, fake_program, monkeypatch):
+    fake_program("s3fs", "exec sleep 600")
+    monkeypatch.setattr("s3_mounts.program.VERSION_LIMIT", 0.5)
+    with pytest.raises(SetupError, match=r"timed out.*Put the right one first on PATH"):
+        mount(f"{sandbox.source}:/prefix", mount_point)
+
+
 # -- The mount point -------------------------------------------------------------------------------
 
 
@@ -294,6 +338,25 @@ def test_a_process_that_does_not_end_is_reported(sandbox, mount_point, monkeypat
     monkeypatch.undo()
     process.wait(timeout=10)
     assert not process.is_running()
+
+
+@pytest.mark.parametrize("with_fusermount", [True, False])
+def test_a_mount_that_hangs_is_unmounted_and_reported(
+    sandbox, mount_point, with_fusermount, monkeypatch
+):
+    if not with_fusermount:
+        if os.geteuid():
+            pytest.skip("only root unmounts without fusermount")
+        monkeypatch.setattr(mount_table, "fusermount", lambda: None)
+    mount(sandbox.source, mount_point)
+    (server,) = mount_table.servers(mount_point)
+    server.suspend()
+    try:
+        with pytest.raises(UnmountError, match=rf"{server.pid}\) still runs after 1 s.*kill it"):
+            unmount(mount_point, timeout=1)
+    finally:
+        server.kill()
+    assert nothing_is_left(mount_point)
 
 
 def test_unmount_does_not_wait_for_a_parent_that_takes_no_note(sandbox, mount_point):

@@ -118,7 +118,7 @@ def shared_mount(
             fcntl.flock(gate, fcntl.LOCK_EX)
             if not _is_mounted(source, mount_point):
                 mount_point.mkdir(exist_ok=True)
-                mount(source, mount_point, options)
+                mount(source, mount_point, options, keep=True)
                 gate.truncate(0)
                 gate.write(_server(mount_point))
             fcntl.flock(users, fcntl.LOCK_SH)

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from typing import IO
 
 import psutil
 
-from s3_mounts import mount_table
-from s3_mounts.errors import MountError, MountPointError, UnmountError
+from s3_mounts import guardian, mount_table
+from s3_mounts.errors import MountError, MountPointError, StoreError, UnmountError
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.store import endpoint_url, require_bucket, split_source
 
 _POLL = 0.002
+_TO_DIE = 5
+"""How long to wait for a process that was killed, in seconds."""
+
 _COMPAT_DIR_SINCE = (1, 93)
 
 _children: list[subprocess.Popen[bytes]] = []
@@ -121,6 +125,7 @@ def mount(
     options: Sequence[str] = (),
     *,
     timeout: float = 20,
+    keep: bool = False,
 ) -> Mount:
     """Mount a bucket on a directory, and make sure that it is usable.
 
@@ -138,6 +143,9 @@ def mount(
         Values for ``-o`` of s3fs, such as ``"multipart_size=5"``.
     timeout : float, default: 20
         How long to wait until the mount answers, in seconds.
+    keep : bool, default: False
+        Leave the bucket mounted when this process ends. By default it is unmounted then, even if
+        the process is killed.
 
     Returns
     -------
@@ -165,16 +173,18 @@ def mount(
     all_options = [*endpoint_options(endpoint), *prefix_options(source), *options]
     arguments = [word for option in all_options for word in ("-o", option)]
     deadline = time.monotonic() + timeout
+    environment = os.environ | ({} if keep else guardian.guard(mount_point))
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [program, source, mount_point, "-f", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
         )
         try:
-            require_bucket(source, endpoint, timeout)
+            _ask_store(source, endpoint, timeout)
             _await_mount(process, mount_point, deadline, log)
             _await_answer(process, mount_point, deadline, log)
         except BaseException:
@@ -208,6 +218,28 @@ def _require_free_directory(mount_point: Path) -> None:
         )
 
 
+def _ask_store(source: str, endpoint: str | None, timeout: float) -> None:
+    """Ask the store for the bucket; a name server or a store that dawdles must not keep us."""
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            require_bucket(source, endpoint, timeout)
+        except BaseException as error:
+            errors.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(timeout)
+    if errors:
+        raise errors[0]
+    if asking.is_alive():
+        raise StoreError(
+            f"expected the store at {endpoint or 'Amazon S3'} to answer within {timeout:g} s, but"
+            " it has not. Check the address, the network and any proxy."
+        )
+
+
 def _await_mount(
     process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
 ) -> None:
@@ -229,18 +261,20 @@ def _await_answer(
     process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
 ) -> None:
     # A look into a hanging mount cannot be interrupted, so a process that can be spared does it.
-    with subprocess.Popen(
+    probe = subprocess.Popen(
         ["stat", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as probe:
-        try:
-            _, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
-        except subprocess.TimeoutExpired:
-            # It comes back when nothing is mounted any more, and not before.
-            mount_table.abandon(mount_point)
-            raise MountError(
-                f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
-                f" {_words(log)}"
-            ) from None
+    )
+    try:
+        _, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
+    except subprocess.TimeoutExpired:
+        # It comes back when nothing is mounted any more, and not before.
+        mount_table.abandon(mount_point)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            probe.communicate(timeout=_TO_DIE)
+        raise MountError(
+            f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
+            f" {_words(log)}"
+        ) from None
     if probe.returncode:
         # If s3fs is just ending, it may still have something to say.
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -253,8 +287,10 @@ def _await_answer(
 
 def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
     process.kill()
-    process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_TO_DIE)
     mount_table.abandon(mount_point)
+    guardian.release(mount_point)
 
 
 def _words(log: IO[bytes]) -> str:
@@ -293,6 +329,7 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
         raise MountPointError(f"expected a bucket mounted by s3fs on {mount_point}, found {found}.")
     serving = mount_table.servers(mount_point)
     _detach(mount_point, lazy=lazy, deadline=time.monotonic() + timeout)
+    guardian.release(mount_point)
     if lazy:
         return
     running = _await_end(serving, deadline=time.monotonic() + timeout)
@@ -300,7 +337,8 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
     if running:
         raise UnmountError(
             f"{mount_point} is unmounted, but s3fs (process {running[0].pid}) still runs after"
-            f" {timeout:g} s: it may still be storing data. Wait until it has ended."
+            f" {timeout:g} s: it may still be storing data. Wait until it has ended. If it never"
+            " does, kill it; what it has not stored is lost then."
         )
 
 
