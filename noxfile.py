@@ -3,6 +3,7 @@
 # ///
 """The project's commands. ``./nox -s NAME`` runs one, ``./nox -l`` lists them."""
 
+import os
 from pathlib import Path
 
 import nox
@@ -16,6 +17,15 @@ SITE = Path("build", "html")
 TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
 SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 """What the site shows or names: it is run before the site is built."""
+
+MOUNTING_TESTS = ["src", "docs", "tests/evidence"] + [
+    f"tests/test_{name}.py"
+    for name in (
+        *("cluster", "main", "mount_table", "mounting", "nothing_is_left", "operations"),
+        *("options", "sandbox", "terminal", "traffic", "unmounting"),
+    )
+]
+"""What may come out differently with another version of s3fs."""
 
 
 def install(session: nox.Session, group: str) -> None:
@@ -46,6 +56,16 @@ def tests(session: nox.Session) -> None:
     """Run all tests, with real mounts."""
     install(session, "tests")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def newer(session: nox.Session) -> None:
+    """Run the tests of mounts with the s3fs of Debian's next release, which has FUSE 3."""
+    install(session, "tests")
+    folder = Path(session.create_tmp(), "s3fs").absolute()
+    session.run("python", "-m", "proof.newer_s3fs", str(folder))
+    path = f"{folder}:{session.env.get('PATH') or os.environ['PATH']}"
+    session.run("pytest", *MOUNTING_TESTS, *session.posargs, env={"PATH": path})
 
 
 @nox.session
