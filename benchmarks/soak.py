@@ -1,0 +1,167 @@
+"""Kill processes at random moments, and look at what they leave.
+
+In each round a process starts a sandbox, mounts, reads, saves and unmounts, over and over, until
+it, its ``s3fs`` or its S3 server gets a signal. Half of the sandboxes are in a bucket of one's own,
+on a server that stays. Then everything must be gone by itself, but for folders and objects, which
+the next sandbox must remove. Writes what was found to ``benchmarks/soak.json``.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import boto3
+import psutil
+
+from s3_mounts import mount_table, start_sandbox
+from s3_mounts.mount_table import abandon_below
+from s3_mounts.program import find_s3fs, s3fs_version
+from s3_mounts.sandbox import OWN_BUCKET
+from s3_mounts.server import shared_server
+
+RESULT = Path(__file__).with_name("soak.json")
+BY_ITSELF = 30
+"""How long mounts and processes may take to go by themselves, in seconds."""
+
+USER = """
+import shutil
+import iris
+from s3_mounts import mount, sample_path, start_sandbox
+while True:
+    with start_sandbox("soak", ["air_temp.pp"]) as sandbox:
+        mount_point = sandbox.directory / "my_bucket"
+        mount_point.mkdir()
+        for _ in range(3):
+            with mount(sandbox.source, mount_point) as bucket:
+                iris.load_cube(bucket / "air_temp.pp").data
+                shutil.copy(sample_path("air_temp.pp"), bucket / "copy.pp")
+"""
+PRECIOUS = "soak-theirs/precious"
+
+
+def family(folder: Path) -> list[psutil.Process]:
+    """Find the processes of a round: those that have its temporary folder in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            of_round = process.environ().get("TMPDIR") == str(folder)
+            if of_round and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def kind(process: psutil.Process) -> str:
+    """Tell what a process of a round is."""
+    words = " ".join(process.cmdline())
+    if "guardian.py" in words:
+        return "guardian"
+    if "moto_server" in words:
+        return "server"
+    return "s3fs" if "use_path_request_style" in words else "user"
+
+
+def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str, dict[str, int]]:
+    """Start, kill and look; return what was done, and how much of what was left."""
+    environment = os.environ | {"TMPDIR": str(folder), "PYTHONWARNINGS": "ignore"}
+    if own_bucket:
+        environment[OWN_BUCKET] = own_bucket
+    victim = chance.choice(["user", "user", "s3fs", "server"])
+    name = chance.choice(["SIGINT", "SIGTERM", "SIGKILL"])
+    moment = chance.uniform(0.1, 6)
+    user = subprocess.Popen(
+        [sys.executable, "-c", USER],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(moment)
+    hit = [one for one in family(folder) if kind(one) == victim]
+    for process in hit[:1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(getattr(signal, name))
+    if victim != "user" or not hit:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            user.wait(chance.uniform(0, 2))
+        user.send_signal(chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]))
+    try:
+        user.wait(BY_ITSELF)
+        hangs = 0
+    except subprocess.TimeoutExpired:
+        hangs = 1
+        user.kill()
+        user.wait()
+    deadline = time.monotonic() + BY_ITSELF
+    while (processes := family(folder)) or mounts(folder):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    left = {"hangs": hangs, "processes": len(processes), "mounts": len(mounts(folder))}
+    left["folders before the next start"] = len(os.listdir(folder))
+    following = "from s3_mounts import start_sandbox; start_sandbox('soak').stop()"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([sys.executable, "-c", following], env=environment, check=True, **quiet)
+    left["folders"] = len(os.listdir(folder))
+    return f"{victim} {name}" if hit else "user, before there was one", left
+
+
+def mounts(folder: Path) -> list[Path]:
+    """List what is mounted below a folder."""
+    return [path for path in mount_table.mount_points() if path.is_relative_to(folder)]
+
+
+def soak(rounds: int, seed: int) -> dict[str, object]:
+    """Do the rounds, and sum up what they left."""
+    chance = random.Random(seed)
+    kills: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    with shared_server(), start_sandbox("my-own-bucket", []) as sandbox:
+        bucket = boto3.resource("s3").Bucket(sandbox.bucket)
+        bucket.put_object(Key=PRECIOUS, Body=b"!")
+        for number in range(rounds):
+            with tempfile.TemporaryDirectory(dir=sandbox.directory) as name:
+                folder = Path(name)
+                what, found = one_round(chance, folder, sandbox.bucket if number % 2 else "")
+                found["objects"] = len([o for o in bucket.objects.all() if o.key != PRECIOUS])
+                kills[what] += 1
+                left.update(found)
+                seen = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+                print(f"{number + 1:>4}  {what:<28}{seen}", flush=True)
+                for process in family(folder):
+                    process.kill()
+                abandon_below(folder)
+        assert [o.key for o in bucket.objects.all()] == [PRECIOUS] or left["objects"]
+    return {
+        "date": datetime.date.today().isoformat(),
+        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
+        "seed": seed,
+        "rounds": rounds,
+        "kills": dict(sorted(kills.items())),
+        "left": dict(left),
+    }
+
+
+def main() -> None:
+    """Soak, and write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}")
+    result = soak(arguments.rounds, arguments.seed)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result["left"]))
+
+
+if __name__ == "__main__":
+    main()
