@@ -38,6 +38,8 @@ print(sandbox.directory)
 {code}
 '''
 
+SECRET = "plantedSecret/0123456789abcdefghijklmno+"
+
 
 def command(project: Path) -> list[str]:
     options = ["-W", "--keep-going", "-n", "--color", "-c", "."]
@@ -101,8 +103,9 @@ def site(tmp_path_factory) -> Path:
     """A clean copy of the project with the site built in it."""
     project = copy(tmp_path_factory.mktemp("site") / "project")
     write_record(project)
-    built = build(project)
+    built = build(project, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=SECRET)
     assert built.returncode == 0, built.stdout
+    assert SECRET not in built.stdout
     assert f"successfully executed {len(LESSONS)} out of {len(LESSONS)} files" in built.stdout
     assert not left_by(project)
     return project
@@ -202,6 +205,12 @@ def test_pages_name_no_path_of_the_machine_that_built_them(site):
         text = path.read_text()
         assert str(site.parent) not in text, path
         assert "s3-mounts-" not in text, path
+
+
+def test_a_secret_of_who_builds_is_in_nothing_that_is_built(site):
+    for folder in ("build", "docs/tutorials"):
+        for path in filter(Path.is_file, (site / folder).rglob("*")):
+            assert SECRET.encode() not in path.read_bytes(), path
 
 
 def test_pages_load_nothing_from_elsewhere(site):

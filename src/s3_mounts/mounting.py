@@ -27,6 +27,9 @@ from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.store import endpoint_url, require_bucket, split_source
 
 _POLL = 0.002
+_SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")
+"""What s3fs writes into its log with the option ``curldbg``."""
+
 _TO_DIE = 5
 """How long to wait for a process that was killed, in seconds."""
 
@@ -295,7 +298,8 @@ def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
 
 def _words(log: IO[bytes]) -> str:
     log.seek(0)
-    lines = log.read().decode(errors="replace").splitlines()
+    said = log.read().decode(errors="replace")
+    lines = _SECRET.sub(r"\1 ...", said).splitlines()
     telling = [re.sub(r"^\S+Z ", "", line) for line in lines if "[INF]" not in line]
     if not telling:
         return "s3fs itself said nothing about it."
