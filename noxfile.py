@@ -85,6 +85,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Kill processes at random moments, and write what they have left."""
+    install(session, "tests")
+    session.run("python", "benchmarks/soak.py", *session.posargs)
+
+
+@nox.session
 def mutate(session: nox.Session) -> None:
     """Change a word of each code block, see whether that is noticed, and write the score."""
     install(session, "tests")

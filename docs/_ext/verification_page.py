@@ -18,6 +18,7 @@ from proof.project import ROOT
 
 COLUMNS = (LESSON, *dict.fromkeys(KINDS.values()), CONFIGURATION)
 MUTATION = ROOT / "benchmarks" / "mutation.json"
+SOAK = ROOT / "benchmarks" / "soak.json"
 
 
 def summary(pages: dict[str, list[Entry]]) -> str:
@@ -57,7 +58,7 @@ class Placeholder(nodes.General, nodes.Element):
 
 
 class Verified(Directive):
-    """``.. verified:: WHAT``: the totals, the table, the reasons, the versions or the mutations."""
+    """``.. verified:: WHAT``: the totals, the table, the reasons, the versions, a trial."""
 
     required_arguments = 1
 
@@ -147,12 +148,29 @@ def _mutations(app: Sphinx) -> list[nodes.Node]:
     return [said, missed]
 
 
+def _soak(app: Sphinx) -> list[nodes.Node]:
+    trial = json.loads(SOAK.read_text())
+    said = nodes.paragraph(
+        "",
+        f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and the seed"
+        f" {trial['seed']}, had {trial['rounds']} rounds.",
+    )
+    rows = [[what, str(count)] for what, count in trial["left"].items()]
+    kills = [[what, str(count)] for what, count in trial["kills"].items()]
+    return [
+        said,
+        _table(["What was left after all rounds", "How many"], [list(row) for row in rows]),
+        _table(["Who got which signal", "How often"], [list(row) for row in kills]),
+    ]
+
+
 _WRITERS = {
     "totals": _totals,
     "pages": _table_of_pages,
     "reasons": _reasons,
     "versions": _versions,
     "mutations": _mutations,
+    "soak": _soak,
 }
 
 
