@@ -125,6 +125,40 @@ def test_no_server(sandbox, mount_point, monkeypatch):
     assert nothing_is_left(mount_point)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["http://store.invalid", "https://127.0.0.1:{port}", "http://127.0.0.1:{port}/no/s3/here"],
+    ids=["no such host", "TLS to a port without", "a path that is no store"],
+)
+def test_a_wrong_address(sandbox, mount_point, monkeypatch, address):
+    port = sandbox.endpoint.rpartition(":")[2]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address.format(port=port))
+    started = time.monotonic()
+    with pytest.raises(StoreError, match=re.escape(address.format(port=port))):
+        mount(sandbox.source, mount_point)
+    assert time.monotonic() - started < 30
+    assert nothing_is_left(mount_point)
+
+
+@pytest.mark.parametrize("bucket", ["Climate_Data", "climate data", "a" * 70, "-", "ünïcode"])
+def test_a_name_that_no_bucket_can_have(sandbox, mount_point, bucket):
+    with pytest.raises(StoreError, match=re.escape(bucket)):
+        mount(bucket, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_a_mount_whose_s3fs_has_died(sandbox, mount_point):
+    mount(sandbox.source, mount_point)
+    (server,) = mount_table.servers(mount_point)
+    server.kill()
+    server.wait()
+    with pytest.raises(MountPointError, match=r"s3fs has died.*unmount it"):
+        mount(sandbox.source, mount_point)
+    unmount(mount_point)
+    mount(sandbox.source, mount_point).unmount()
+    assert nothing_is_left(mount_point)
+
+
 def test_exit_status_0_without_a_mount(sandbox, mount_point, fake_program):
     fake_program("s3fs", "echo cannot do that; exit 0")
     with pytest.raises(

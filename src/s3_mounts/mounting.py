@@ -199,6 +199,11 @@ def mount(
 
 def _require_free_directory(mount_point: Path) -> None:
     mounted = mount_table.file_system_type(mount_point)
+    if mounted == mount_table.FILE_SYSTEM_TYPE and not mount_table.servers(mount_point):
+        raise MountPointError(
+            f"expected a free directory, but on {mount_point} there is a mount whose s3fs has died,"
+            " or is another user's. If it is yours, unmount it first; or choose another directory."
+        )
     if mounted:
         raise MountPointError(
             f"expected a free directory, but on {mount_point} a file system of type {mounted} is"

@@ -1,0 +1,131 @@
+"""Load a mount: many mounts in a row, many readers and writers at once, many objects.
+
+Writes counts to ``benchmarks/load.json``. What must be equal is compared here, and a difference
+ends the run.
+"""
+
+import argparse
+import concurrent.futures
+import datetime
+import hashlib
+import json
+import os
+import resource
+from pathlib import Path
+
+import boto3
+import psutil
+
+from s3_mounts import Sandbox, mount, start_sandbox
+from s3_mounts.program import find_s3fs, s3fs_version
+
+RESULT = Path(__file__).with_name("load.json")
+MEGABYTE = 1_000_000
+
+
+def in_a_row(sandbox: Sandbox, cycles: int) -> dict[str, object]:
+    """Mount and unmount over and over; see whether anything grows."""
+    mount_point = sandbox.directory / "in_a_row"
+    mount_point.mkdir()
+    this = psutil.Process()
+
+    def size() -> tuple[int, int, int]:
+        return len(this.children()), this.num_fds(), this.memory_full_info().uss
+
+    warm_up = 20
+    for number in range(cycles):
+        if number == warm_up:
+            children, files, memory = size()
+        with mount(sandbox.source, mount_point):
+            assert os.listdir(mount_point)
+    now = size()
+    return {
+        "cycles": cycles,
+        "more processes": now[0] - children,
+        "more open files": now[1] - files,
+        "more MB of memory": round((now[2] - memory) / MEGABYTE, 1),
+    }
+
+
+def work(folder: str, number: int, megabytes: int) -> tuple[str, str]:
+    """Write a file, read another one; return the checksums of both."""
+    content = os.urandom(megabytes * MEGABYTE)
+    Path(folder, f"written_{number}").write_bytes(content)
+    read = Path(folder, f"given_{number}").read_bytes()
+    return hashlib.sha256(content).hexdigest(), hashlib.sha256(read).hexdigest()
+
+
+def at_once(sandbox: Sandbox, workers: int) -> dict[str, object]:
+    """Let processes read and write at once; compare all with what the store has."""
+    mount_point = sandbox.directory / "at_once"
+    mount_point.mkdir()
+    s3 = boto3.client("s3")
+    megabytes = 3
+    for number in range(workers):
+        s3.put_object(
+            Bucket=sandbox.bucket,
+            Key=f"{sandbox.prefix}given_{number}",
+            Body=os.urandom(megabytes * MEGABYTE),
+        )
+
+    def stored(name: str) -> str:
+        answer = s3.get_object(Bucket=sandbox.bucket, Key=f"{sandbox.prefix}{name}")
+        return hashlib.sha256(answer["Body"].read()).hexdigest()
+
+    with (
+        mount(sandbox.source, mount_point),
+        concurrent.futures.ProcessPoolExecutor(workers) as pool,
+    ):
+        numbers = range(workers)
+        folders, sizes = [str(mount_point)] * workers, [megabytes] * workers
+        done = list(pool.map(work, folders, numbers, sizes))
+    right = sum(
+        done[number] == (stored(f"written_{number}"), stored(f"given_{number}"))
+        for number in numbers
+    )
+    assert right == workers, f"{workers - right} of {workers} differ"
+    return {"processes": workers, "MB written and read by each": megabytes, "right": right}
+
+
+def many(sandbox: Sandbox, count: int) -> dict[str, object]:
+    """List a directory of many objects."""
+    mount_point = sandbox.directory / "many"
+    mount_point.mkdir()
+    s3 = boto3.client("s3")
+
+    def put(number: int) -> None:
+        s3.put_object(Bucket=sandbox.bucket, Key=f"{sandbox.prefix}many/{number:05}", Body=b"x")
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, range(count)))
+    with mount(sandbox.source, mount_point):
+        with sandbox.traffic() as traffic:
+            names = os.listdir(mount_point / "many")
+        assert sorted(names) == [f"{number:05}" for number in range(count)]
+    return {"objects": count, "requests": traffic.requests, "operations": traffic.operations}
+
+
+def main() -> None:
+    """Do all, and write what was counted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cycles", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=32)
+    parser.add_argument("--objects", type=int, default=10_000)
+    arguments = parser.parse_args()
+    with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
+        result = {
+            "date": datetime.date.today().isoformat(),
+            "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
+            "at once": at_once(sandbox, arguments.workers),
+            "many": many(sandbox, arguments.objects),
+            "in a row": in_a_row(sandbox, arguments.cycles),
+            "peak MB of memory of this process": round(
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+            ),
+        }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
