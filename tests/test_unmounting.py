@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 import tempfile
 import textwrap
 import time
@@ -120,3 +121,53 @@ def test_a_notebook_holds_what_it_has_displayed_and_the_last_error(sandbox, moun
     NotebookClient(notebook, timeout=60, allow_errors=True).execute()
     said = [cell.outputs[0].text for cell in notebook.cells if cell.source == "print(unmounts())"]
     assert said == ["False\n", "True\n", "False\n", "True\n"]
+
+
+AS_USER = """
+import os, sys
+import encodings.idna
+import s3_mounts
+from s3_mounts import UnmountError, mount, mount_table, unmount
+
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+place = sys.argv[1]
+os.mkdir(place)
+mounted = mount("climate-data", place, keep=True)
+print(os.listdir(place))
+with open(f"{place}/new.txt", "w") as file:
+    file.write("stored")
+    try:
+        unmount(place, timeout=1)
+    except UnmountError as error:
+        print(f"process {os.getpid()} (" in str(error), f"{place}/new.txt" in str(error))
+(server,) = mount_table.servers(mounted.path)
+unmount(place)
+print(server.is_running(), mount_table.file_system_type(mounted.path), os.listdir(place))
+mount("climate-data", place, keep=True)
+held = open(f"{place}/new.txt")
+unmount(place, lazy=True)
+print(mount_table.file_system_type(mounted.path), held.read())
+"""
+
+
+def test_the_helper_works_for_an_ordinary_user(sandbox):
+    """It has to be imported by root: the Python of these tests may be one for root alone."""
+    if os.geteuid():
+        pytest.skip("all other tests are run by an ordinary user here")
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o777)
+        place = Path(name).resolve() / "my_bucket"
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-c", AS_USER, place], capture_output=True, text=True, timeout=120
+            )
+        finally:
+            mount_table.abandon(place)
+    assert ended.stdout.splitlines() == [
+        "['air_temp.pp']",
+        "True True",
+        "False None []",
+        "None stored",
+    ], ended.stderr
