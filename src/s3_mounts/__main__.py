@@ -87,9 +87,9 @@ def check_store(arguments: argparse.Namespace) -> int:
         return 130
     required = [result.subject for result in wrong if result.required]
     others = [result.subject for result in wrong if not result.required]
-    print(f"Required, but wrong: {', '.join(required)}" if required else "All required works.")
+    print(f"Required, but wrong: {'; '.join(required)}" if required else "All required works.")
     if others:
-        print(f"Not as on the sandbox: {', '.join(others)}")
+        print(f"Not as on the sandbox: {'; '.join(others)}")
     return int(bool(required))
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
+from s3_mounts import mount_table
 from s3_mounts.data import sample_path
 from s3_mounts.errors import S3MountsError
 from s3_mounts.mounting import mount
-from s3_mounts.operations import VERDICTS, check_operations
+from s3_mounts.operations import VERDICTS, Outcome, check_operations
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.sandbox import Sandbox, start_sandbox
 
@@ -350,10 +351,11 @@ def _time_limit(mount_point: Path) -> Iterator[None]:
     it takes another process.
     """
     program = (
-        "import pathlib, sys, time; from s3_mounts.mount_table import abandon;"
-        " time.sleep(float(sys.argv[1])); abandon(pathlib.Path(sys.argv[2]))"
+        "import os, sys, time; time.sleep(float(sys.argv[1]));"
+        " [os.kill(int(pid), 9) for pid in sys.argv[2:]]"
     )
-    arguments = [sys.executable, "-c", program, str(_TIME_LIMIT), str(mount_point)]
+    serving = [str(process.pid) for process in mount_table.servers(mount_point)]
+    arguments = [sys.executable, "-c", program, str(_TIME_LIMIT), *serving]
     with subprocess.Popen(arguments, start_new_session=True) as guard:
         try:
             yield
@@ -399,12 +401,11 @@ def _sizes(store: _Store, here: Path) -> str:
 
 
 def _file_operations(here: Path, there: Path) -> Iterator[Result]:
-    outcomes = check_operations(here, there)
+    outcomes: list[Outcome] = check_operations(here, there)
     verdicts = [outcome.verdict for outcome in outcomes]
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
-    yield Result(
-        "ok", "file operations", f"of {len(outcomes)}, compared with a local disk: {counts}"
-    )
+    counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS)
+    found = f"{len(outcomes)} were compared with a local disk: {counts}"
+    yield Result("ok", "file operations", found)
     for outcome in outcomes:
         if outcome.verdict in ("differs", "fails"):
             verdict, found = outcome.verdict, outcome.mounted

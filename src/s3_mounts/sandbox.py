@@ -244,12 +244,22 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
             f"expected the name of a bucket of yours in {OWN_BUCKET}, since {OWN_ENDPOINT} is set,"
             " found none. Set it, or unset the other one for the local sandbox."
         )
+    if own and ":" in own:
+        raise SandboxError(
+            f"expected the name of a bucket in {OWN_BUCKET}, without a prefix, found {own!r}."
+        )
     with contextlib.ExitStack() as cleanup:
         if own:
             cleanup.enter_context(_environment(_own_environment()))
             require_bucket(own, endpoint_url())
             server = None
             prefix = f"{bucket}-{secrets.token_hex(8)}/"
+            print(
+                f"Your bucket {own} at {endpoint_url() or 'Amazon S3'} is used. Whatever is"
+                f" written there is below {prefix}\nand is removed at the end. Nothing else in it"
+                " is changed or removed.",
+                flush=True,
+            )
             _create_prefix(own, prefix)
             cleanup.callback(_remove_prefix, own, prefix)
         else:
@@ -326,16 +336,6 @@ def _create_bucket(bucket: str) -> None:
 
 
 def _create_prefix(bucket: str, prefix: str) -> None:
-    if ":" in bucket:
-        raise SandboxError(
-            f"expected the name of a bucket in {OWN_BUCKET}, without a prefix, found {bucket!r}."
-        )
-    print(
-        f"Your bucket {bucket} at {endpoint_url() or 'Amazon S3'} is used. Whatever is written"
-        f" there is below {prefix}\nand is removed at the end. Nothing else in it is changed or"
-        " removed.",
-        flush=True,
-    )
     try:
         # A prefix without any object is taken for a mistake when it is mounted.
         boto3.client("s3").put_object(Bucket=bucket, Key=prefix)
