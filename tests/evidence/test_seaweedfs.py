@@ -186,12 +186,14 @@ def test_the_check_refuses_keys_that_the_store_refuses(environment):
     assert ended.stdout.endswith("Required, but wrong: bucket\n")
 
 
-def test_a_check_that_is_interrupted_leaves_nothing(environment):
+@pytest.mark.parametrize("after", ["store", "mount", "sizes"])
+def test_a_check_that_is_interrupted_leaves_nothing(environment, after):
     # Where these tests run in the background, they were told to ignore Ctrl-C.
     command = ["env", "--default-signal=INT", *CHECK]
     check = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     for line in check.stdout:
-        if line.startswith("ok      mount:"):
+        if line.startswith(f"ok      {after}:"):
+            time.sleep(0.3)  # into what comes next: after the sizes, file operations
             break
     check.send_signal(signal.SIGINT)
     said, _ = check.communicate(timeout=60)
