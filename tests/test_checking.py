@@ -1,6 +1,7 @@
 import os
 import signal
 
+import boto3
 import pytest
 
 from s3_mounts import checking, mount, mount_table
@@ -70,6 +71,38 @@ def test_what_the_store_cannot_do_fails_and_the_rest_goes_on(
     assert [result.subject for result in results if not result.passed] == wrong
     assert results[-1].subject == "clean up"
     assert "Forbidden" in results[STEPS.index(wrong[0])].found or "AccessDenied" in str(results)
+
+
+def test_content_that_is_not_what_was_stored_fails(server, no_operations, monkeypatch):
+    monkeypatch.setattr(checking._Store, "get", lambda self, key: b"something else")
+    found = {result.subject: result for result in check() if not result.passed}
+    assert list(found) == [
+        "put, get, delete",
+        "keys",
+        "multipart upload",
+        "parts that are copied",
+        "Iris saves",
+        "sizes",
+    ]
+    assert found["put, get, delete"].found == (
+        "an object is not as it was written: expected 7 bytes, found 14"
+    )
+
+
+def test_a_store_that_answers_ranges_with_everything_fails(server, no_operations, monkeypatch):
+    make = boto3.client
+
+    def deaf(*arguments):
+        client = make(*arguments)
+        get = client.get_object
+        client.get_object = lambda Range="", **place: get(**place)  # noqa: N803
+        return client
+
+    monkeypatch.setattr(checking.boto3, "client", deaf)
+    (wrong,) = (result for result in check() if not result.passed)
+    assert str(wrong) == (
+        "fails   byte ranges: expected of the bytes 10-19 of 100 the status 206, found 200"
+    )
 
 
 def test_options_reach_the_mount_and_what_needs_one_is_skipped(server, no_operations):
