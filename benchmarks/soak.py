@@ -49,13 +49,14 @@ while True:
 PRECIOUS = "soak-theirs/precious"
 
 
-def family(folder: Path) -> list[psutil.Process]:
+def family(folder: Path, of_kind: str = "") -> list[psutil.Process]:
     """Find the processes of a round: those that have its temporary folder in their environment."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             of_round = process.environ().get("TMPDIR") == str(folder)
-            if of_round and process.status() != psutil.STATUS_ZOMBIE:
+            alive = of_round and process.status() != psutil.STATUS_ZOMBIE
+            if alive and of_kind in ("", kind(process)):
                 found.append(process)
     return found
 
@@ -86,7 +87,7 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
         stderr=subprocess.DEVNULL,
     )
     time.sleep(moment)
-    hit = [one for one in family(folder) if kind(one) == victim]
+    hit = family(folder, victim)
     for process in hit[:1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(getattr(signal, name))

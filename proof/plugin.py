@@ -23,7 +23,7 @@ from proof.documents import DOCUMENTS, blocks_of
 from proof.project import ROOT
 from proof.reader import BUCKET, SAMPLES, Reader
 from s3_mounts import mount_table, start_sandbox
-from s3_mounts.sandbox import OWN_BUCKET
+from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT
 from s3_mounts.server import Server, shared_server
 
 pytest_collect_file = DOCUMENTS.pytest()
@@ -39,6 +39,7 @@ def server() -> Iterator[Server]:
     """Start the S3 server that all tests of this process share."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(OWN_BUCKET, raising=False)
+        patch.delenv(OWN_ENDPOINT, raising=False)
         with shared_server() as server:
             yield server
 

@@ -39,7 +39,7 @@ _POINTING = """\
 {s3fs_function}
 export -f s3fs
 set -o functrace
-trap 'export AWS_ENDPOINT_URL={url}' DEBUG
+trap 'export AWS_ENDPOINT_URL={url} ${{S3_MOUNTS_ENDPOINT_URL:+S3_MOUNTS_ENDPOINT_URL={url}}}' DEBUG
 """
 """All that turns the readers' store into the sandbox's: for s3fs, and for everything else."""
 

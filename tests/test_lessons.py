@@ -90,6 +90,6 @@ def test_a_lesson_runs_on_a_bucket_of_the_readers_own(lesson, sandbox, own_place
     assert ended.returncode == 0, ended.stderr
     written = [r.key for r in traffic.log if r.operation == "PutObject"]
     assert written
-    assert all(re.match(r"[a-z-]+-[0-9a-f]{8}/", key) for key in written)
+    assert all(re.match(r"[a-z-]+-[0-9a-f]{16}/", key) for key in written)
     assert list(sandbox.sizes()) == ["air_temp.pp"]
     assert_nothing_is_left(own_place)

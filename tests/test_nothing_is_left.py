@@ -187,7 +187,8 @@ def killed_sandbox():
     with subprocess.Popen(
         [sys.executable, "-c", OWN], stdout=subprocess.PIPE, text=True
     ) as process:
-        prefix, folder = process.stdout.readline().split()
+        _, _, line = (process.stdout.readline() for _ in range(3))
+        prefix, folder = line.split()
         process.kill()
     return prefix, Path(folder)
 

@@ -105,6 +105,10 @@ def test_only_the_store_is_exchanged(reader):
     exported = "$ export AWS_ENDPOINT_URL=https://store.example.org"
     for before in (exported, "$ unset AWS_ENDPOINT_URL"):
         assert not session(reader, f"{before}\n$ sh -c 'echo $AWS_ENDPOINT_URL'\n{store}")
+    said = "$ sh -c 'echo ${S3_MOUNTS_ENDPOINT_URL-unset}'\n"
+    assert not session(reader, f"{said}unset")
+    exported = "$ export S3_MOUNTS_ENDPOINT_URL=https://store.example.org"
+    assert not session(reader, f"{exported}\n{said}{store}")
 
 
 def test_an_exit_status_is_a_number(reader):

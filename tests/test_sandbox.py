@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from s3_mounts import Sandbox, SandboxError, StoreError, mount, mount_table, start_sandbox
-from s3_mounts.sandbox import OWN_BUCKET, stop_all
+from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, _remove_prefix, stop_all
 from s3_mounts.server import Server
 
 
@@ -96,6 +96,29 @@ def own_bucket(monkeypatch):
         yield "our-data"
 
 
+@pytest.fixture
+def own_profile(monkeypatch, tmp_path):
+    """A profile that has the keys and the address, and no keys in the environment."""
+    with Server() as store:
+        config, secret = tmp_path / "config", tmp_path / "credentials"
+        config.write_text(f"[profile mine]\nendpoint_url = {store.url}\nregion = us-east-1\n")
+        secret.write_text(
+            "[mine]\naws_access_key_id = my-key\naws_secret_access_key = my-secret\n"
+            "aws_session_token = my-token\n"
+        )
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(secret))
+        monkeypatch.setenv("AWS_PROFILE", "mine")
+        monkeypatch.setenv(OWN_BUCKET, "our-data")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        boto3.client("s3").create_bucket(Bucket="our-data")
+        yield store
+
+
 def test_own_bucket_is_used_under_a_prefix_that_is_removed(own_bucket):
     with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
         assert sandbox.prefix.startswith("climate-data-")
@@ -153,3 +176,102 @@ def test_own_bucket_that_is_missing_is_a_clear_error(own_bucket, monkeypatch):
     monkeypatch.setenv(OWN_BUCKET, "no-such-bucket")
     with pytest.raises(StoreError, match="'no-such-bucket'"):
         start_sandbox("climate-data")
+
+
+def test_boto3_and_s3fs_use_the_keys_and_the_address_of_the_profile(own_profile):
+    before = dict(os.environ)
+    seen = own_profile.settle()
+    with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
+        assert sandbox.endpoint == own_profile.url
+        (sandbox.directory / "m").mkdir()
+        with mount(sandbox.source, sandbox.directory / "m") as path:
+            (process,) = mount_table.servers(path)
+            assert "my-" not in " ".join(process.cmdline())
+            (path / "new").write_bytes(b"x")
+        assert sandbox.sizes()["new"] == 1
+    assert {request.access_key for request in own_profile.requests(since=seen)} == {"my-key"}
+    assert dict(os.environ) == before
+    assert keys("our-data") == []
+
+
+def test_a_profile_that_is_missing_is_a_clear_error(own_profile, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(StoreError, match=r"found: The config profile \(nobody\)"):
+        start_sandbox("climate-data")
+
+
+def test_the_address_of_the_own_store_comes_before_all_others(own_bucket, monkeypatch):
+    monkeypatch.setenv(OWN_ENDPOINT, os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2")
+    with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
+        (sandbox.directory / "m").mkdir()
+        with mount(sandbox.source, sandbox.directory / "m") as path:
+            assert os.listdir(path) == ["air_temp.pp"]
+    assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert os.environ["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:2"
+
+
+def test_an_address_without_a_bucket_is_a_clear_error(server, monkeypatch):
+    monkeypatch.setenv(OWN_ENDPOINT, server.url)
+    with pytest.raises(SandboxError, match=f"the name of a bucket of yours in {OWN_BUCKET}"):
+        start_sandbox("climate-data")
+
+
+def test_it_says_what_it_will_do_before_it_writes(own_bucket, monkeypatch, capsys):
+    def give_up(*_):
+        raise InterruptedError
+
+    monkeypatch.setattr("s3_mounts.sandbox._create_prefix", give_up)
+    with pytest.raises(InterruptedError):
+        start_sandbox("climate-data")
+    said = capsys.readouterr().out
+    assert said.startswith(f"Your bucket our-data at {os.environ['AWS_ENDPOINT_URL']} is used.")
+    assert "below climate-data-" in said
+    assert said.count("removed at the end") == 1
+    assert keys(own_bucket) == ["precious"]
+
+
+def test_the_local_sandbox_says_nothing(server, capsys):
+    with start_sandbox("climate-data"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "precious"])
+def test_what_is_no_prefix_of_ours_is_never_removed(own_bucket, prefix):
+    with pytest.raises(ValueError, match="expected a prefix with a slash at its end"):
+        _remove_prefix(own_bucket, prefix)
+    assert keys(own_bucket) == ["precious"]
+
+
+def test_old_versions_and_unfinished_uploads_are_removed_and_those_of_others_kept(own_bucket):
+    s3 = boto3.client("s3")
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=own_bucket, VersioningConfiguration=enabled)
+    s3.create_multipart_upload(Bucket=own_bucket, Key="theirs")
+    with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
+        neighbour = f"{sandbox.prefix.rstrip('/')}-of-others"
+        s3.put_object(Bucket=own_bucket, Key=neighbour)
+        s3.put_object(Bucket=own_bucket, Key=f"{sandbox.prefix}air_temp.pp", Body=b"new")
+        s3.delete_object(Bucket=own_bucket, Key=f"{sandbox.prefix}air_temp.pp")
+        s3.create_multipart_upload(Bucket=own_bucket, Key=f"{sandbox.prefix}unfinished")
+    versions = s3.list_object_versions(Bucket=own_bucket)
+    assert [version["Key"] for version in versions["Versions"]] == [neighbour, "precious"]
+    assert "DeleteMarkers" not in versions
+    uploads = s3.list_multipart_uploads(Bucket=own_bucket)["Uploads"]
+    assert [upload["Key"] for upload in uploads] == ["theirs"]
+
+
+def test_what_cannot_be_removed_is_said(own_bucket, monkeypatch):
+    def refuse(*arguments, **options):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteObject")
+
+    sandbox = start_sandbox("climate-data")
+    with monkeypatch.context() as patch:
+        patch.setattr("botocore.client.BaseClient._make_api_call", refuse)
+        with pytest.raises(
+            StoreError, match=f"aws s3 rm --recursive s3://our-data/{sandbox.prefix}"
+        ):
+            sandbox.stop()
+    assert not sandbox.directory.exists()

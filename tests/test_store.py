@@ -24,6 +24,13 @@ def test_what_is_no_address_is_a_clear_error(monkeypatch, url):
         endpoint_url()
 
 
+def test_a_password_in_the_address_is_refused_and_not_repeated(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://me:my-secret@store.example.org")
+    with pytest.raises(StoreError, match="found one with a name or a password") as refused:
+        endpoint_url()
+    assert "my-secret" not in str(refused.value)
+
+
 def test_a_proxy_is_used(sandbox, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 
+from s3_mounts.checking import check
 from s3_mounts.doctor import examine
 from s3_mounts.errors import S3MountsError, SandboxError
 from s3_mounts.mounting import endpoint_options, mount
@@ -66,6 +68,31 @@ def sandbox(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def check_store(arguments: argparse.Namespace) -> int:
+    """Print what works on an object store; the status is 1 where something required does not."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if arguments.bucket:
+        os.environ[OWN_BUCKET] = arguments.bucket
+    if not os.environ.get(OWN_BUCKET):
+        print("No bucket of yours is named, so this checks the sandbox. Yours: --bucket NAME")
+    wrong = []
+    try:
+        with contextlib.closing(check(arguments.options)) as results:
+            for result in results:
+                print(result, flush=True)
+                if not result.passed:
+                    wrong.append(result)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was written has been removed.")
+        return 130
+    required = [result.subject for result in wrong if result.required]
+    others = [result.subject for result in wrong if not result.required]
+    print(f"Required, but wrong: {'; '.join(required)}" if required else "All required works.")
+    if others:
+        print(f"Not as on the sandbox: {'; '.join(others)}")
+    return int(bool(required))
+
+
 def main() -> int:
     """Run the command that the command line asks for.
 
@@ -86,6 +113,12 @@ def main() -> int:
     command.add_argument("--bucket", default="climate-data", help="its name (%(default)s)")
     command.add_argument("--port", type=int, default=0, help="of the server (any free one)")
     command.set_defaults(run=sandbox)
+    command = commands.add_parser("check", help="say what works on your object store")
+    command.add_argument("--bucket", help=f"a bucket of yours, as {OWN_BUCKET}; else the sandbox")
+    command.add_argument(
+        "-o", dest="options", metavar="OPTION", action="append", default=[], help="of s3fs"
+    )
+    command.set_defaults(run=check_store)
     arguments = parser.parse_args()
     try:
         status: int = arguments.run(arguments)

@@ -19,7 +19,7 @@ from typing import IO
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_mounts.errors import UnmountError
+from s3_mounts.errors import StoreError, UnmountError
 from s3_mounts.mount_table import abandon_below, remove_folder
 
 _PREFIX = "s3-mounts-"
@@ -66,18 +66,53 @@ def _remove(folder: Path, note: dict[str, str]) -> str:
     abandon_below(folder)
     what = f"the folder {folder} of a sandbox that was killed"
     if note:
-        where = f"objects below {note['prefix']!r} in the bucket {note['bucket']!r}"
         try:
-            store = boto3.resource("s3", endpoint_url=note["endpoint"])
-            store.Bucket(note["bucket"]).objects.filter(Prefix=note["prefix"]).delete()
-        except (ClientError, BotoCoreError) as error:
-            return (
-                f"expected to remove {what} and its {where}, but: {error}. Remove the objects, then"
-                " the folder."
-            )
-        what = f"{what} and its {where}"
+            remove_prefix(**note)
+        except StoreError as error:
+            return f"expected to remove {what} with its objects. {error}. Then remove the folder."
+        what = f"{what}, and its objects below {note['prefix']!r} in the bucket {note['bucket']!r}"
     try:
         remove_folder(folder)
     except UnmountError as error:
         return str(error)
     return f"removed {what}."
+
+
+def remove_prefix(bucket: str, prefix: str, endpoint: str | None) -> None:
+    """Remove what is below a prefix of ours, one by one, since not every store can do more.
+
+    Parameters
+    ----------
+    bucket : str
+        The bucket.
+    prefix : str
+        The prefix, with a slash at its end.
+    endpoint : str or None
+        The address of the object store; None for the one that boto3 takes.
+
+    Raises
+    ------
+    StoreError
+        If the store refuses.
+    """
+    if len(prefix) < 2 or not prefix.endswith("/"):
+        raise ValueError(f"expected a prefix with a slash at its end, found {prefix!r}.")
+    store = boto3.resource("s3", endpoint_url=endpoint).Bucket(bucket)
+    # Not every store has them, and not everybody may list them.
+    with contextlib.suppress(ClientError):
+        for upload in store.multipart_uploads.filter(Prefix=prefix):
+            if upload.object_key.startswith(prefix):
+                upload.abort()
+    with contextlib.suppress(ClientError):
+        for version in store.object_versions.filter(Prefix=prefix):
+            if version.object_key.startswith(prefix):
+                version.delete()
+    try:
+        for item in store.objects.filter(Prefix=prefix):
+            if item.key.startswith(prefix):
+                item.delete()
+    except (ClientError, BotoCoreError) as error:
+        raise StoreError(
+            f"expected to remove what is below {prefix!r} in your bucket {bucket!r}, but: {error}."
+            f" Remove it yourself: aws s3 rm --recursive s3://{bucket}/{prefix}"
+        ) from error

@@ -7,36 +7,43 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.data import sample_path, use_packaged_coastlines
 from s3_mounts.errors import SandboxError, StoreError
-from s3_mounts.leftovers import make_folder, remove_leftovers
+from s3_mounts.leftovers import make_folder, remove_leftovers, remove_prefix
 from s3_mounts.mount_table import remove_folder
 from s3_mounts.mounting import unmount_below
 from s3_mounts.server import Server, any_server
-from s3_mounts.store import endpoint_url, require_bucket
+from s3_mounts.store import endpoint_url, find_credentials, require_bucket
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Traffic
 
 OWN_BUCKET = "S3_MOUNTS_BUCKET"
 """The environment variable that names a bucket of the reader's own to use instead."""
 
+OWN_ENDPOINT = "S3_MOUNTS_ENDPOINT_URL"
+"""The environment variable that gives the address of the store that has this bucket."""
+
 _LOCAL_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "sandbox",
     "AWS_SECRET_ACCESS_KEY": "sandbox-secret",
+    "AWS_SESSION_TOKEN": None,
     "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": None,
+    "AWS_PROFILE": None,
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_ENDPOINT_URL_S3": None,
     "NO_PROXY": "127.0.0.1",
     "no_proxy": "127.0.0.1",
 }
-_UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL_S3")
 
 _running: list[Sandbox] = []
 
@@ -202,10 +209,12 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
 
     By default the bucket is on a local S3 server that is started for the purpose.
     Where the environment variable ``S3_MOUNTS_BUCKET`` names a bucket of your own, a part of
-    that is used, under a unique prefix; then your credentials and ``AWS_ENDPOINT_URL`` count.
+    that is used, under a unique prefix; then your credentials or ``AWS_PROFILE`` count, and the
+    address ``S3_MOUNTS_ENDPOINT_URL``, or else the one that boto3 would take. Before anything is
+    written to it, a message says where, and what will be removed.
 
-    For as long as the local sandbox runs, the environment variables of this process point boto3
-    and s3fs to it. Cartopy finds its 110 m coastlines without a download.
+    For as long as the sandbox runs, the environment variables of this process point boto3 and
+    s3fs to it. Cartopy finds its 110 m coastlines without a download.
 
     What killed processes have left of earlier sandboxes is removed first, and that is said on the
     standard error.
@@ -227,29 +236,48 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
     Raises
     ------
     SandboxError
-        If the local server does not start, the bucket exists, or a sample is unknown.
+        If the local server does not start, the bucket exists, or a sample is unknown. Or if there
+        is the address of a store of yours, but no bucket.
     StoreError
         If your own bucket cannot be used.
     """
     use_packaged_coastlines()
     remove_leftovers()
     own = os.environ.get(OWN_BUCKET)
+    if not own and os.environ.get(OWN_ENDPOINT):
+        raise SandboxError(
+            f"expected the name of a bucket of yours in {OWN_BUCKET}, since {OWN_ENDPOINT} is set,"
+            " found none. Set it, or unset the other one for the local sandbox."
+        )
+    if own and ":" in own:
+        raise SandboxError(
+            f"expected the name of a bucket in {OWN_BUCKET}, without a prefix, found {own!r}."
+        )
     with contextlib.ExitStack() as cleanup:
         if own:
+            cleanup.enter_context(_environment(_own_environment()))
             require_bucket(own, endpoint_url())
             server = None
-            prefix = f"{bucket}-{secrets.token_hex(4)}/"
+            prefix = f"{bucket}-{secrets.token_hex(8)}/"
+            print(
+                f"Your bucket {own} at {endpoint_url() or 'Amazon S3'} is used. Whatever is"
+                f" written there is below {prefix}\nand is removed at the end. Nothing else in it"
+                " is changed or removed.",
+                flush=True,
+            )
             parent, lock = make_folder(bucket=own, prefix=prefix, endpoint=endpoint_url())
             cleanup.enter_context(lock)
             cleanup.callback(remove_folder, parent)
             _create_prefix(own, prefix)
+            cleanup.callback(remove_prefix, own, prefix, endpoint_url())
         else:
             server = cleanup.enter_context(any_server(port))
             prefix = ""
             parent = server.directory
-            cleanup.enter_context(_local_environment(server.url))
+            here = _LOCAL_ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}
+            cleanup.enter_context(_environment(here))
             _create_bucket(bucket)
-        cleanup.callback(_remove_objects, own or bucket, prefix)
+            cleanup.callback(_remove_bucket, bucket)
         folder = Path(tempfile.mkdtemp(dir=parent))
         cleanup.callback(remove_folder, folder)
         cleanup.callback(unmount_below, folder)
@@ -263,18 +291,41 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
 
 
 @contextlib.contextmanager
-def _local_environment(url: str) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(_LOCAL_ENVIRONMENT, AWS_ENDPOINT_URL=url)
-    for name in _UNSET:
-        os.environ.pop(name, None)
+def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables for the block, or unset those that have None."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
     try:
         yield
     finally:
-        for name in (*_LOCAL_ENVIRONMENT, "AWS_ENDPOINT_URL", *_UNSET):
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
             os.environ.pop(name, None)
-            if name in before:
-                os.environ[name] = before[name]
+        else:
+            os.environ[name] = value
+
+
+def _own_environment() -> dict[str, str | None]:
+    """Tell s3fs, which knows neither profiles nor addresses of boto3's, what boto3 finds."""
+    session = botocore.session.Session()
+    credentials = find_credentials(session)
+    address = (
+        os.environ.get(OWN_ENDPOINT)
+        or os.environ.get("AWS_ENDPOINT_URL_S3")
+        or os.environ.get("AWS_ENDPOINT_URL")
+        or session.get_scoped_config().get("endpoint_url")
+    )
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_SESSION_TOKEN": credentials.token,
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ENDPOINT_URL_S3": None,
+    }
 
 
 def _create_bucket(bucket: str) -> None:
@@ -293,10 +344,6 @@ def _create_bucket(bucket: str) -> None:
 
 
 def _create_prefix(bucket: str, prefix: str) -> None:
-    if ":" in bucket:
-        raise SandboxError(
-            f"expected the name of a bucket in {OWN_BUCKET}, without a prefix, found {bucket!r}."
-        )
     try:
         # A prefix without any object is taken for a mistake when it is mounted.
         boto3.client("s3").put_object(Bucket=bucket, Key=prefix)
@@ -307,11 +354,10 @@ def _create_prefix(bucket: str, prefix: str) -> None:
         ) from error
 
 
-def _remove_objects(bucket: str, prefix: str) -> None:
+def _remove_bucket(bucket: str) -> None:
     store = boto3.resource("s3").Bucket(bucket)
-    store.objects.filter(Prefix=prefix).delete()
-    if not prefix:
-        store.delete()
+    store.objects.delete()
+    store.delete()
 
 
 def stop_all() -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
@@ -38,11 +39,17 @@ def endpoint_url() -> str | None:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable:
+    expected = (
+        "expected an address such as https://store.example.org in AWS_ENDPOINT_URL, or in"
+        " S3_MOUNTS_ENDPOINT_URL for a lesson, found"
+    )
+    if "@" in url:
         raise StoreError(
-            "expected an address such as https://store.example.org in AWS_ENDPOINT_URL, found"
-            f" {url!r}. Correct it, or unset it for Amazon's own store."
+            f"{expected} one with a name or a password, which everybody could read in the command"
+            " line of s3fs. Put keys into ~/.aws/credentials."
         )
+    if not usable:
+        raise StoreError(f"{expected} {url!r}. Correct it, or unset it for Amazon's own store.")
     return url
 
 
@@ -78,6 +85,38 @@ def split_source(source: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
+def find_credentials(session: botocore.session.Session) -> ReadOnlyCredentials:
+    """Find credentials where boto3 does.
+
+    Parameters
+    ----------
+    session : botocore.session.Session
+        Where to look, and for which profile.
+
+    Returns
+    -------
+    botocore.credentials.ReadOnlyCredentials
+        The credentials as they are now. Whether the store accepts them is another question.
+
+    Raises
+    ------
+    StoreError
+        If there are none, their profile is missing, or they have expired.
+    """
+    try:
+        session.get_scoped_config()  # it raises where there is no such profile
+        credentials = session.get_credentials()
+        frozen = credentials.get_frozen_credentials() if credentials else None
+    except BotoCoreError as error:
+        raise StoreError(f"expected credentials for the object store, found: {error}.") from error
+    if frozen is None:
+        raise StoreError(
+            "expected credentials for the object store, found none. Put them in"
+            " ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return frozen
+
+
 def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10) -> None:
     """Ask the store for the name of one object, as s3fs will.
 
@@ -108,15 +147,7 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
 
     # The handlers are for service clients, and loading them takes a third of a whole mount.
     session = botocore.session.Session(include_builtin_handlers=False)
-    try:
-        credentials = session.get_credentials()
-    except BotoCoreError as error:
-        raise StoreError(f"expected credentials for the object store, found: {error}.") from error
-    if credentials is None:
-        raise StoreError(
-            "expected credentials for the object store, found none. Put them in"
-            " ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
+    credentials = find_credentials(session)
     request = AWSRequest("GET", f"{url}?{urlencode(query)}")
     region = session.get_config_variable("region") or "us-east-1"
     S3SigV4Auth(credentials, "s3", region).add_auth(request)

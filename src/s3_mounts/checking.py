@@ -1,0 +1,431 @@
+"""An acceptance test for an object store: does it do what s3fs, Iris and the lessons need."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from s3_mounts import mount_table
+from s3_mounts.data import sample_path
+from s3_mounts.errors import S3MountsError
+from s3_mounts.mounting import mount
+from s3_mounts.operations import VERDICTS, Outcome, check_operations
+from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
+from s3_mounts.sandbox import Sandbox, start_sandbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+SAMPLE = "air_temp.pp"
+
+NEEDED = frozenset(
+    [
+        "create a file",
+        "append 3 bytes",
+        "overwrite 3 bytes",
+        "four processes read a file",
+        "map a file, read",
+        "rename a file",
+        "rename over another file",
+        "rename a folder of 10 files",
+        "remove a full folder",
+        "a new file",
+        "a file of other content",
+    ]
+)
+"""The trials of `s3_mounts.trials` without which cubes cannot be loaded, saved and moved."""
+
+SANDBOX_LIMITS = {
+    "make a closed file shorter": "differs",
+    "make a closed file longer": "differs",
+    "leave a hole": "differs",
+    "read on after its removal": "differs",
+    "hard link": "fails",
+    "date of last reading": "differs",
+    "date of a changed folder": "differs",
+    "extended attribute": "fails",
+    "inode numbers": "differs",
+    "free space (df)": "differs",
+    "written, not yet closed": "differs",
+    "cp of a file that has grown": "differs",
+    "a file that was removed": "differs",
+    "a lock file (O_EXCL)": "differs",
+    "flock, two machines": "differs",
+    "fcntl lock, two machines": "differs",
+    "tar -x, 10 files": "differs",
+    "SQLite, two machines": "differs",
+    "HDF5, two machines": "differs",
+}
+"""The trials that can differ or fail on the sandbox as well, with s3fs 1.90 or 1.97."""
+
+_MIB = 2**20
+_PART = 5 * _MIB
+"""The least size of a part that S3 allows, but for the last one, in bytes."""
+_SIZES = (0, 1, 4096, 25 * _MIB + 1)
+"""Sizes in bytes of the files that are saved; of the last one s3fs makes several parts."""
+_KEYS = ["a b", "a+b&c=d", "100%", "%41", "é", "日本", "'\"", "(x) [y] {z}", "a:b;c,d", "~#?"]
+_TIME_LIMIT = 120
+"""How long one step on a mount may take, in seconds, before its s3fs is ended."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one part of the check.
+
+    Attributes
+    ----------
+    verdict : str
+        ``"ok"``; ``"fails"``, or ``"differs"`` from a local disk; ``"note"`` where a file operation
+        does so on the sandbox as well; ``"skipped"``.
+    subject : str
+        What was tried.
+    found : str
+        What came of it.
+    required : bool
+        Whether cubes cannot be loaded, saved and moved without it.
+    """
+
+    verdict: str
+    subject: str
+    found: str
+    required: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is as it should be, as far as s3fs can do it."""
+        return self.verdict in ("ok", "note")
+
+    def __str__(self) -> str:
+        return f"{self.verdict:<8}{self.subject}: {self.found}"
+
+
+class _DifferentError(Exception):
+    """A step did not give what it should."""
+
+
+def check(options: Sequence[str] = ()) -> Generator[Result]:
+    """Try what s3fs, Iris and the lessons need of an object store.
+
+    It works below a prefix of its own in your bucket, as `s3_mounts.start_sandbox` finds it, or
+    else on the local sandbox. Everything is removed at the end, also where the iterator is closed
+    before it is exhausted.
+
+    Parameters
+    ----------
+    options : sequence of str, optional
+        Values for ``-o`` of s3fs.
+
+    Yields
+    ------
+    Result
+        One for each thing that was tried, when it has been.
+    """
+    try:
+        sandbox = start_sandbox("s3-mounts-check", [SAMPLE])
+    except S3MountsError as error:
+        yield Result("fails", "bucket", str(error))
+        return
+    with sandbox:
+        s3 = boto3.client("s3")
+        store = _Store(s3, sandbox)
+        for subject, step in store.steps.items():
+            yield _result(subject, step)
+        yield from _check_mount(store, options)
+        # The client knows the store and the credentials, the environment soon not any more.
+        yield _result("clean up", lambda: _clean_up(s3, sandbox))
+
+
+def _result(subject: str, step: Callable[[], str]) -> Result:
+    try:
+        return Result("ok", subject, step())
+    except (_DifferentError, S3MountsError) as error:
+        return Result("fails", subject, str(error))
+    # A store that is not as it should be can break a library in any way.
+    except Exception as error:
+        return Result("fails", subject, f"{type(error).__name__}: {error}")
+
+
+def _expect(expected: object, found: object, what: str) -> None:
+    if found != expected:
+        raise _DifferentError(f"expected {what} {expected}, found {found}")
+
+
+def _expect_content(expected: bytes, found: bytes, what: str) -> None:
+    if found != expected:
+        raise _DifferentError(
+            f"{what} is not as it was written: expected {len(expected)} bytes, found"
+            f" {len(found)}{' others' if len(found) == len(expected) else ''}"
+        )
+
+
+class _Store:
+    """What is tried without a mount, with the requests that s3fs sends, too."""
+
+    def __init__(self, s3: S3Client, sandbox: Sandbox) -> None:
+        self.s3 = s3
+        self.sandbox = sandbox
+        self.steps = {
+            "store": self._store,
+            "credentials": self._credentials,
+            "list": self._list,
+            "put, get, delete": self._delete,
+            "keys": self._keys,
+            "byte ranges": self._ranges,
+            "copy": self._copy,
+            "multipart upload": self._multipart,
+            "parts that are copied": self._copied_parts,
+        }
+
+    def place(self, key: str) -> dict[str, Any]:
+        """Name an object by its key without the prefix."""
+        return {"Bucket": self.sandbox.bucket, "Key": f"{self.sandbox.prefix}{key}"}
+
+    def get(self, key: str) -> bytes:
+        """Read an object."""
+        return self.s3.get_object(**self.place(key))["Body"].read()
+
+    def _store(self) -> str:
+        answer = self.s3.head_bucket(Bucket=self.sandbox.bucket)["ResponseMetadata"]
+        name = answer["HTTPHeaders"].get("server", "no name")
+        return f"{self.sandbox.endpoint or 'Amazon S3'} answers, and gives its name as {name}"
+
+    def _credentials(self) -> str:
+        self.s3.head_object(**self.place(SAMPLE))
+        return "accepted"
+
+    def _list(self) -> str:
+        for number in range(5):
+            self.s3.put_object(**self.place(f"list/{number}/x"), Body=b"x")
+        prefix = f"{self.sandbox.prefix}list/"
+        # Version 1 is the one that s3fs asks for.
+        for version in ("list_objects", "list_objects_v2"):
+            folders = [
+                folder["Prefix"].removeprefix(prefix)
+                for page in self.s3.get_paginator(version).paginate(
+                    Bucket=self.sandbox.bucket,
+                    Prefix=prefix,
+                    Delimiter="/",
+                    PaginationConfig={"PageSize": 2},
+                )
+                for folder in page.get("CommonPrefixes", [])
+            ]
+            _expect([f"{n}/" for n in range(5)], folders, f"of {version}, in pages of 2,")
+        return "objects and folders, in pages, by both versions of the request"
+
+    def _delete(self) -> str:
+        self.s3.put_object(**self.place("deleted"), Body=b"content")
+        _expect_content(b"content", self.get("deleted"), "an object")
+        self.s3.delete_object(**self.place("deleted"))
+        try:
+            self.s3.head_object(**self.place("deleted"))
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            _expect(404, status, "after the removal of an object the status")
+        else:
+            raise _DifferentError("an object is still there after its removal")
+        return "an object comes back as it was stored, and is gone at once when it is removed"
+
+    def _keys(self) -> str:
+        for key in _KEYS:
+            self.s3.put_object(**self.place(f"keys/{key}"), Body=key.encode())
+            _expect_content(key.encode(), self.get(f"keys/{key}"), f"the object {key!r}")
+        listed = {key.removeprefix("keys/") for key in self.sandbox.sizes()} & set(_KEYS)
+        _expect([], sorted(set(_KEYS) - listed), "in the listing as missing")
+        return f"{len(_KEYS)} with spaces, signs and letters of other languages"
+
+    def _ranges(self) -> str:
+        content = bytes(range(100))
+        self.s3.put_object(**self.place("ranges"), Body=content)
+        for asked, first, last in [("10-19", 10, 19), ("90-199", 90, 99), ("-10", 90, 99)]:
+            answer = self.s3.get_object(**self.place("ranges"), Range=f"bytes={asked}")
+            what = f"of the bytes {asked} of 100"
+            _expect(206, answer["ResponseMetadata"]["HTTPStatusCode"], f"{what} the status")
+            found = answer.get("ContentRange")
+            _expect(f"bytes {first}-{last}/100", found, f"{what} the Content-Range")
+            _expect_content(content[first : last + 1], answer["Body"].read(), "a range")
+        return "status 206, and the Content-Range and the bytes that were asked for"
+
+    def _copy(self) -> str:
+        content = self.get(SAMPLE)
+        # To rename, s3fs copies to another key; to change permissions, onto the same one.
+        for number, key in enumerate(["copied", "copied"]):
+            metadata = {"mode": f"3318{number}"}
+            source = self.place("copied" if number else SAMPLE)
+            self.s3.copy_object(
+                **self.place(key),
+                CopySource=source,  # type: ignore[arg-type]
+                Metadata=metadata,
+                MetadataDirective="REPLACE",
+            )
+            _expect_content(content, self.get(key), "a copy")
+            found = self.s3.head_object(**self.place(key))["Metadata"]
+            _expect(metadata, found, "of a copy the metadata")
+        return "to another key, and onto itself with other metadata"
+
+    def _multipart(self) -> str:
+        content = os.urandom(_PART + 1)
+        with self._upload("parts") as (upload, parts):
+            for number, body in enumerate([content[:_PART], content[_PART:]], 1):
+                tag = self.s3.upload_part(**upload, PartNumber=number, Body=body)["ETag"]
+                parts.append({"ETag": tag, "PartNumber": number})
+        _expect_content(content, self.get("parts"), "an object of two parts")
+        return "5 MiB and 1 byte"
+
+    def _copied_parts(self) -> str:
+        source = self.place("parts")
+        content = self.get("parts")[:_PART] + b"new"
+        with self._upload("mixed") as (upload, parts):
+            copied = self.s3.upload_part_copy(
+                **upload,
+                PartNumber=1,
+                CopySource=source,  # type: ignore[arg-type]
+                CopySourceRange=f"bytes=0-{_PART - 1}",
+            )
+            parts.append({"ETag": copied["CopyPartResult"]["ETag"], "PartNumber": 1})
+            tag = self.s3.upload_part(**upload, PartNumber=2, Body=b"new")["ETag"]
+            parts.append({"ETag": tag, "PartNumber": 2})
+        _expect_content(content, self.get("mixed"), "an object with a copied part")
+        return "the start of a large object is kept when its end is written anew"
+
+    @contextlib.contextmanager
+    def _upload(self, key: str) -> Iterator[tuple[dict[str, Any], list[CompletedPartTypeDef]]]:
+        """Start an upload of parts, and complete it with those that the block has uploaded."""
+        started = self.s3.create_multipart_upload(**self.place(key))
+        upload = self.place(key) | {"UploadId": started["UploadId"]}
+        parts: list[CompletedPartTypeDef] = []
+        yield upload, parts
+        self.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+
+def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
+    """Try what is done through a mount."""
+    here, there = (store.sandbox.directory / name for name in ("here", "there"))
+    here.mkdir()
+    there.mkdir()
+    with contextlib.ExitStack() as mounts:
+
+        def start() -> str:
+            program = find_s3fs()
+            require_fuse()
+            for mount_point in (here, there):
+                mounts.enter_context(mount(store.sandbox.source, mount_point, options))
+            version = ".".join(map(str, s3fs_version(program)))
+            words = " ".join(f"-o {option}" for option in options)
+            return f"s3fs {version}{' ' * bool(words)}{words}"
+
+        mounted = _result("mount", start)
+        yield mounted
+        if not mounted.passed:
+            yield Result("skipped", "all that is done on a mount", "there is none")
+            return
+        steps = {
+            "read": lambda: _read(here),
+            "Iris loads": lambda: _load(here),
+            "Iris saves": lambda: _save(store, here),
+            "sizes": lambda: _sizes(store, here),
+        }
+        for subject, step in steps.items():
+            with _time_limit(here):
+                result = _result(subject, step)
+            yield result
+        yield from _file_operations(here, there)
+        yield _result("unmount", lambda: _unmount(mounts, here))
+
+
+@contextlib.contextmanager
+def _time_limit(mount_point: Path) -> Iterator[None]:
+    """End the s3fs of a mount if the block takes too long.
+
+    What waits for a mount cannot be interrupted otherwise, and may hold the interpreter lock. So
+    it takes another process.
+    """
+    program = (
+        "import os, sys, time; time.sleep(float(sys.argv[1]));"
+        " [os.kill(int(pid), 9) for pid in sys.argv[2:]]"
+    )
+    serving = [str(process.pid) for process in mount_table.servers(mount_point)]
+    arguments = [sys.executable, "-c", program, str(_TIME_LIMIT), *serving]
+    with subprocess.Popen(arguments, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
+
+
+def _read(here: Path) -> str:
+    _expect([SAMPLE], [name for name in os.listdir(here) if name == SAMPLE], "in the listing")
+    _expect_content(sample_path(SAMPLE).read_bytes(), (here / SAMPLE).read_bytes(), SAMPLE)
+    return f"{SAMPLE} has {sample_path(SAMPLE).stat().st_size} bytes, all as stored"
+
+
+def _load(here: Path) -> str:
+    import iris
+
+    iris.FUTURE.date_microseconds = True
+    cube, true = (iris.load_cube(path) for path in (here / SAMPLE, sample_path(SAMPLE)))
+    if cube != true:
+        raise _DifferentError("the cube is not the one that the same file gives on a local disk")
+    return f"{cube.summary(shorten=True)}, as from a local disk"
+
+
+def _save(store: _Store, here: Path) -> str:
+    import iris
+
+    iris.FUTURE.date_microseconds = True
+    iris.FUTURE.save_split_attrs = True
+    local = store.sandbox.directory / "saved.nc"
+    iris.save(iris.load_cube(sample_path(SAMPLE)), local)
+    shutil.copyfile(local, here / local.name)
+    _expect_content(local.read_bytes(), store.get(local.name), local.name)
+    return "on a local disk; what is then copied to the mount is in the store, byte for byte"
+
+
+def _sizes(store: _Store, here: Path) -> str:
+    for size in _SIZES:
+        content = os.urandom(size)
+        (here / "size").write_bytes(content)
+        _expect_content(content, store.get("size"), f"a file of {size} bytes")
+        (here / "size").unlink()
+    return f"files of {', '.join(map(str, _SIZES[:-1]))} and {_SIZES[-1]} bytes are stored whole"
+
+
+def _file_operations(here: Path, there: Path) -> Iterator[Result]:
+    outcomes: list[Outcome] = check_operations(here, there)
+    verdicts = [outcome.verdict for outcome in outcomes]
+    counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS)
+    found = f"{len(outcomes)} were compared with a local disk: {counts}"
+    yield Result("ok", "file operations", found)
+    for outcome in outcomes:
+        if outcome.verdict in ("differs", "fails"):
+            verdict, found = outcome.verdict, outcome.mounted
+            if verdict == "differs":
+                found = f"{found}; on a disk: {outcome.local}"
+            if SANDBOX_LIMITS.get(outcome.name) == verdict:
+                verdict, found = "note", f"{verdict}, as on the sandbox: {found}"
+            yield Result(verdict, outcome.name, found, required=outcome.name in NEEDED)
+
+
+def _unmount(mounts: contextlib.ExitStack, here: Path) -> str:
+    mounts.close()
+    _expect([], os.listdir(here), "in the mount point")
+    return "done"
+
+
+def _clean_up(s3: S3Client, sandbox: Sandbox) -> str:
+    sandbox.stop()
+    if not sandbox.prefix:
+        return "the sandbox is gone"
+    answer = s3.list_objects_v2(Bucket=sandbox.bucket, Prefix=sandbox.prefix)
+    _expect([], [item["Key"] for item in answer.get("Contents", [])], "below the prefix")
+    return f"nothing is left below {sandbox.prefix}"

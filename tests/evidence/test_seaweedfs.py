@@ -1,0 +1,216 @@
+"""The check and a lesson on a store that is not the sandbox's: SeaweedFS, written in Go."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+import pytest
+
+from proof.project import ROOT
+from s3_mounts import mount_table
+
+CHECK = [sys.executable, "-m", "s3_mounts", "check"]
+LESSON = ROOT / "tutorials/1_first_steps/1_your_first_bucket.py"
+BUCKET = "our-data"
+KEY, SECRET = "facility-key", "facility-secret"
+THEIRS = {"precious": b"theirs", "s3-mounts-check-of-others/x": b"also theirs"}
+GRPC_SOCKETS = "/tmp/seaweedfs-{}-grpc-{}.sock"
+SERVICES = ("master", "volume", "filer", "s3")
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def await_answer(url, process, log):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+            except urllib.error.HTTPError as answer:
+                answer.close()
+            return
+        time.sleep(0.1)
+    pytest.fail(f"expected SeaweedFS at {url}, but it does not answer: {log.read_text()[-2000:]}")
+
+
+def await_room(s3):
+    """It answers some time before it has a volume to write to."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            s3.create_bucket(Bucket=BUCKET)
+            for key, content in THEIRS.items():
+                s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+        except s3.exceptions.ClientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """SeaweedFS on the loopback interface, and a client that is past all that is tested."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    identity = {"name": "facility", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
+    (folder / "identities.json").write_text(
+        json.dumps({"identities": [identity | {"actions": ["Admin"]}]})
+    )
+    (folder / "data").mkdir()
+    http, grpc = free_ports(4), free_ports(4)
+    options = {
+        "dir": folder / "data",
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "master.telemetry": "false",
+        "master.volumeSizeLimitMB": 64,
+        "volume.max": 20,
+        "filer.localSocket": folder / "filer",
+        "s3": "true",
+        "s3.localSocket": folder / "s3",
+        "s3.config": folder / "identities.json",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+    }
+    for service, port, other in zip(SERVICES, http, grpc, strict=True):
+        options |= {f"{service}.port": port, f"{service}.port.grpc": other}
+    log = folder / "log"
+    weed = Path(sysconfig.get_path("scripts"), "weed")
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            # It must not outlive a test run that is killed.
+            ["setpriv", "--pdeathsig", "KILL", weed, "-logtostderr=true", "server"]
+            + [f"-{name}={value}" for name, value in options.items()],
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        url = f"http://127.0.0.1:{http[-1]}"
+        await_answer(url, process, log)
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=url,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+        )
+        await_room(s3)
+        yield s3
+    finally:
+        process.kill()
+        process.wait()
+        for service, port in zip(SERVICES, grpc, strict=True):
+            Path(GRPC_SOCKETS.format(service, port)).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def environment(store, tmp_path):
+    """What a reader sets to use this store, with the keys in a profile."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text(
+        f"[facility]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+    )
+    (tmp_path / "tmp").mkdir()
+    ours = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_PROFILE": "facility",
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+        "MPLBACKEND": "agg",
+        "S3_MOUNTS_BUCKET": BUCKET,
+        "S3_MOUNTS_ENDPOINT_URL": store.meta.endpoint_url,
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    yield others | ours
+    left = {
+        item["Key"]: store.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
+        for item in store.list_objects_v2(Bucket=BUCKET)["Contents"]
+    }
+    assert left == THEIRS, "it has removed something, or left something"
+    assert "Uploads" not in store.list_multipart_uploads(Bucket=BUCKET)
+    assert os.listdir(tmp_path / "tmp") == []
+    assert not [p for p in mount_table.mount_points() if p.is_relative_to(tmp_path)]
+
+
+def run(command, environment):
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert SECRET not in ended.stdout + ended.stderr
+    return ended
+
+
+def test_the_check_says_what_works_on_seaweedfs(environment, store):
+    ended = run(CHECK, environment)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines[0].startswith(f"Your bucket {BUCKET} at {store.meta.endpoint_url} is used.")
+    assert "answers, and gives its name as SeaweedFS" in lines[2]
+    passed = [line[8:].partition(":")[0] for line in lines if line.startswith("ok ")]
+    assert passed[0] == "store"
+    assert passed[-1] == "clean up"
+    assert len(passed) == 17
+    wrong = {line[8:].partition(":")[0] for line in lines if re.match("differs|fails", line)}
+    # It takes \ for /, and cannot copy an object whose key ends with /, as that of a folder does.
+    assert wrong - {"tar -x, 10 files"} == {
+        "odd characters",
+        "date of a changed folder",
+        "cp -p, 10 files",
+    }
+    assert "All required works." in lines
+    assert lines[-1].startswith("Not as on the sandbox: odd characters; date of a changed folder;")
+
+
+def test_the_check_refuses_keys_that_the_store_refuses(environment):
+    keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": f"not-{SECRET}"}
+    ended = run(CHECK, environment | keys)
+    assert ended.returncode == 1
+    assert re.match("fails   bucket: .*It refuses these credentials", ended.stdout)
+    assert ended.stdout.endswith("Required, but wrong: bucket\n")
+
+
+@pytest.mark.parametrize("after", ["store", "mount", "sizes"])
+def test_a_check_that_is_interrupted_leaves_nothing(environment, after):
+    # Where these tests run in the background, they were told to ignore Ctrl-C.
+    command = ["env", "--default-signal=INT", *CHECK]
+    check = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    for line in check.stdout:
+        if line.startswith(f"ok      {after}:"):
+            time.sleep(0.3)  # into what comes next: after the sizes, file operations
+            break
+    check.send_signal(signal.SIGINT)
+    said, _ = check.communicate(timeout=60)
+    assert check.returncode == 130
+    assert said.endswith("Interrupted. What was written has been removed.\n")
+
+
+def test_a_bucket_can_be_named_in_the_command(environment):
+    del environment["S3_MOUNTS_BUCKET"]
+    ended = run([*CHECK, "--bucket", "no-such-bucket"], environment)
+    assert ended.returncode == 1
+    assert "expected the bucket 'no-such-bucket'" in ended.stdout
+
+
+def test_a_lesson_runs_on_seaweedfs(environment):
+    ended = run([sys.executable, LESSON], environment)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"Your bucket {BUCKET} at http://127.0.0.1:")
+    assert ended.stdout.count("is used.") == 1
+    assert "Lazy before it is drawn: True" in ended.stdout

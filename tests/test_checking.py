@@ -1,0 +1,184 @@
+import os
+import signal
+
+import boto3
+import pytest
+
+from s3_mounts import checking, mount, mount_table
+from s3_mounts.checking import NEEDED, SANDBOX_LIMITS, Result, check
+from s3_mounts.sandbox import OWN_BUCKET
+from s3_mounts.trials import TRIALS
+
+STEPS = [
+    "store",
+    "credentials",
+    "list",
+    "put, get, delete",
+    "keys",
+    "byte ranges",
+    "copy",
+    "multipart upload",
+    "parts that are copied",
+    "mount",
+    "read",
+    "Iris loads",
+    "Iris saves",
+    "sizes",
+    "file operations",
+    "unmount",
+    "clean up",
+]
+
+
+@pytest.fixture
+def no_operations(monkeypatch):
+    """Leave out what takes long and is tried elsewhere."""
+    monkeypatch.setattr(checking, "check_operations", lambda here, there: [])
+
+
+def test_the_sandbox_passes(server):
+    results = list(check())
+    assert [str(result) for result in results if not result.passed] == []
+    assert [result.subject for result in results if result.verdict == "ok"] == STEPS
+    notes = {result.subject for result in results if result.verdict == "note"}
+    assert {"hard link", "inode numbers"} <= notes <= set(SANDBOX_LIMITS)
+    assert not [p for p in mount_table.mount_points() if p.is_relative_to(server.directory)]
+
+
+def test_the_trials_that_are_named_exist():
+    assert set(TRIALS) >= NEEDED
+    assert set(SANDBOX_LIMITS) <= set(TRIALS)
+    assert not NEEDED & set(SANDBOX_LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("operation", "wrong"),
+    [
+        ("UploadPartCopy", ["parts that are copied"]),
+        ("CopyObject", ["copy"]),
+        ("DeleteObject", ["put, get, delete", "sizes"]),
+        ("CompleteMultipartUpload", ["multipart upload", "parts that are copied", "sizes"]),
+    ],
+)
+def test_what_the_store_cannot_do_fails_and_the_rest_goes_on(
+    server, no_operations, operation, wrong
+):
+    server.fail({operation: 403})
+    try:
+        results = list(check())
+    finally:
+        server.fail({})
+    assert [result.subject for result in results if not result.passed] == wrong
+    assert results[-1].subject == "clean up"
+    assert "Forbidden" in results[STEPS.index(wrong[0])].found or "AccessDenied" in str(results)
+
+
+def test_content_that_is_not_what_was_stored_fails(server, no_operations, monkeypatch):
+    monkeypatch.setattr(checking._Store, "get", lambda self, key: b"something else")
+    found = {result.subject: result for result in check() if not result.passed}
+    assert list(found) == [
+        "put, get, delete",
+        "keys",
+        "multipart upload",
+        "parts that are copied",
+        "Iris saves",
+        "sizes",
+    ]
+    assert found["put, get, delete"].found == (
+        "an object is not as it was written: expected 7 bytes, found 14"
+    )
+
+
+def test_a_store_that_answers_ranges_with_everything_fails(server, no_operations, monkeypatch):
+    make = boto3.client
+
+    def deaf(*arguments):
+        client = make(*arguments)
+        get = client.get_object
+        client.get_object = lambda Range="", **place: get(**place)  # noqa: N803
+        return client
+
+    monkeypatch.setattr(checking.boto3, "client", deaf)
+    (wrong,) = (result for result in check() if not result.passed)
+    assert str(wrong) == (
+        "fails   byte ranges: expected of the bytes 10-19 of 100 the status 206, found 200"
+    )
+
+
+def test_options_reach_the_mount_and_what_needs_one_is_skipped(server, no_operations):
+    found = {result.subject: result for result in check(["no_such_option"])}
+    assert found["mount"].verdict == "fails"
+    assert "no_such_option" in found["mount"].found
+    assert found["all that is done on a mount"].verdict == "skipped"
+    assert found["multipart upload"].passed
+    assert found["clean up"].passed
+
+
+def test_a_store_that_cannot_be_used_is_one_line(monkeypatch, server):
+    monkeypatch.setenv(OWN_BUCKET, "our-data")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "my-secret")
+    (result,) = check()
+    assert (result.verdict, result.subject) == ("fails", "bucket")
+    assert "cannot be reached" in result.found
+    assert "my-secret" not in result.found
+
+
+def test_a_check_that_is_broken_off_leaves_nothing(server):
+    results = check()
+    for result in results:
+        if result.subject == "mount":
+            break
+    assert [p for p in mount_table.mount_points() if p.is_relative_to(server.directory)]
+    results.close()
+    assert not [p for p in mount_table.mount_points() if p.is_relative_to(server.directory)]
+    assert OWN_BUCKET not in os.environ
+
+
+def test_a_mount_that_does_not_answer_is_ended_in_time(sandbox, mount_point, monkeypatch):
+    monkeypatch.setattr(checking, "_TIME_LIMIT", 1)
+    mount(sandbox.source, mount_point)
+    (process,) = mount_table.servers(mount_point)
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(OSError, match="air_temp"), checking._time_limit(mount_point):
+        (mount_point / "air_temp.pp").read_bytes()
+    assert not mount_table.servers(mount_point)
+    mount_table.abandon(mount_point)
+
+
+def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch):
+    def outcomes(here, there):
+        return [
+            checking.Outcome("hard link", "names", "fails", "no", "yes"),
+            checking.Outcome("inode numbers", "attributes", "fails", "no", "yes"),
+            checking.Outcome("create a file", "content", "differs", "no", "yes"),
+        ]
+
+    monkeypatch.setattr(checking, "check_operations", outcomes)
+    found = {result.subject: result for result in check()}
+    assert str(found["hard link"]) == "note    hard link: fails, as on the sandbox: no"
+    assert str(found["inode numbers"]) == "fails   inode numbers: no"
+    assert not found["inode numbers"].required
+    assert str(found["create a file"]) == "differs create a file: no; on a disk: yes"
+    assert found["create a file"].required
+
+
+def test_what_hangs_fails_and_the_rest_ends(server, no_operations, monkeypatch):
+    def hang(here):
+        (process,) = mount_table.servers(here)
+        process.send_signal(signal.SIGSTOP)
+        return str(os.listdir(here))
+
+    monkeypatch.setattr(checking, "_TIME_LIMIT", 1)
+    monkeypatch.setattr(checking, "_read", hang)
+    wrong = [result.subject for result in check() if not result.passed]
+    assert wrong[:2] == ["read", "Iris loads"]
+    assert "clean up" not in wrong
+    assert not [p for p in mount_table.mount_points() if p.is_relative_to(server.directory)]
+
+
+def test_marks():
+    assert str(Result("ok", "a", "b")) == "ok      a: b"
+    assert Result("note", "a", "b").passed
+    assert not Result("skipped", "a", "b").passed
