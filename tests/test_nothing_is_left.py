@@ -14,6 +14,7 @@ import pytest
 
 from s3_mounts import mount, mount_table, start_sandbox
 from s3_mounts.guardian import VARIABLE, marked
+from s3_mounts.mounting import _has_ended
 from s3_mounts.sandbox import OWN_BUCKET
 
 USE = """
@@ -240,6 +241,8 @@ def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_re
         servers = [c for c in psutil.Process(one.pid).children() if "moto" in " ".join(c.cmdline())]
         for process in (*servers, psutil.Process(one.pid)):
             process.kill()
+    while not all(map(_has_ended, servers)):
+        time.sleep(0.01)
     assert gone(folder)
     assert folder.exists()
     with start_sandbox("lesson"):

@@ -5,7 +5,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from s3_mounts import Sandbox, SandboxError, StoreError, mount, mount_table, start_sandbox
-from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, _remove_prefix, stop_all
+from s3_mounts.leftovers import remove_prefix
+from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, stop_all
 from s3_mounts.server import Server
 
 
@@ -241,7 +242,7 @@ def test_the_local_sandbox_says_nothing(server, capsys):
 @pytest.mark.parametrize("prefix", ["", "/", "precious"])
 def test_what_is_no_prefix_of_ours_is_never_removed(own_bucket, prefix):
     with pytest.raises(ValueError, match="expected a prefix with a slash at its end"):
-        _remove_prefix(own_bucket, prefix)
+        remove_prefix(own_bucket, prefix, None)
     assert keys(own_bucket) == ["precious"]
 
 
