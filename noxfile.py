@@ -78,9 +78,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the helper against plain s3fs, and what each lesson takes."""
+    """Measure the helper against plain s3fs and iris.save, and what each lesson takes."""
     install(session, "tests")
     session.run("python", "benchmarks/mount_overhead.py")
+    session.run("python", "benchmarks/saving.py")
     session.run("python", "benchmarks/lessons.py")
 
 

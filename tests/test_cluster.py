@@ -11,7 +11,7 @@ import time
 import pytest
 from distributed import Client, LocalCluster
 
-from s3_mounts import MountPointError, StoreError, mount, mount_table, unmount
+from s3_mounts import MountPointError, StoreError, mount, mount_table, sample_path, unmount
 from s3_mounts.cluster import MountPlugin, shared_mount
 
 USER = """
@@ -122,6 +122,13 @@ def test_another_bucket_is_refused(sandbox, mount_point):
         shared_mount("other", mount_point),
     ):
         pass
+
+
+def test_a_prefix_that_is_mounted_already_is_used(sandbox, mount_point):
+    sandbox.add_file(sample_path("air_temp.pp"), "monthly/air_temp.pp")
+    source = f"{sandbox.bucket}:/monthly"
+    with shared_mount(source, mount_point), shared_mount(source, mount_point) as path:
+        assert os.listdir(path) == ["air_temp.pp"]
 
 
 def test_a_failed_mount_leaves_nothing(sandbox, mount_point):

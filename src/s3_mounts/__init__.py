@@ -7,6 +7,7 @@ from s3_mounts.errors import (
     MountPointError,
     S3MountsError,
     SandboxError,
+    SaveError,
     SetupError,
     StoreError,
     UnmountError,
@@ -14,6 +15,7 @@ from s3_mounts.errors import (
 from s3_mounts.mounting import Mount, mount, unmount
 from s3_mounts.options import sparse_read_options, threads_option, whole_file_options
 from s3_mounts.sandbox import Sandbox, start_sandbox
+from s3_mounts.saving import save_cube
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Request, Traffic
 
@@ -26,6 +28,7 @@ __all__ = [
     "S3MountsError",
     "Sandbox",
     "SandboxError",
+    "SaveError",
     "SetupError",
     "StoreError",
     "Traffic",
@@ -33,6 +36,7 @@ __all__ = [
     "fine_temperature",
     "mount",
     "sample_path",
+    "save_cube",
     "shell",
     "sparse_read_options",
     "start_sandbox",

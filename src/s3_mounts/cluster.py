@@ -176,10 +176,11 @@ def _is_mounted(source: str, mount_point: Path) -> bool:
     if not serving and not _answers(mount_point):
         mount_table.abandon(mount_point)
         return False
-    if serving and source not in serving[0].cmdline():
+    mounted = mount_table.mounted_source(mount_point)
+    if mounted and mounted[0] != source:
         raise MountPointError(
-            f"expected {source} to be mounted on {mount_point}, found another one:"
-            f" {' '.join(serving[0].cmdline())}. Unmount it, or choose another directory."
+            f"expected {source} to be mounted on {mount_point}, found another one: {mounted[0]}."
+            " Unmount it, or choose another directory."
         )
     return True
 

@@ -3,6 +3,8 @@
 Each message says what was expected, what was found and what to do.
 """
 
+from pathlib import Path
+
 
 class S3MountsError(Exception):
     """Anything that this package refuses or fails to do."""
@@ -30,6 +32,21 @@ class MountError(S3MountsError):
 
 class UnmountError(S3MountsError):
     """The mount is still there, or its ``s3fs`` process still runs."""
+
+
+class SaveError(S3MountsError):
+    """The cube is not saved, or the store does not have what was saved.
+
+    Attributes
+    ----------
+    local_file : Path or None
+        The finished file, kept on the local disk since it could not be stored; None if there is
+        none. Its folder is yours to remove.
+    """
+
+    def __init__(self, message: str, local_file: Path | None = None) -> None:
+        super().__init__(message)
+        self.local_file = local_file
 
 
 class CommandError(S3MountsError):

@@ -86,6 +86,32 @@ def file_system_type(mount_point: Path) -> str | None:
     return topmost
 
 
+def containing(path: Path) -> tuple[Path, str, bool]:
+    """Find the mount that a path is on, from the text of the path alone.
+
+    Parameters
+    ----------
+    path : Path
+        An absolute path without symbolic links.
+
+    Returns
+    -------
+    mount_point : Path
+        The innermost mount point around it.
+    file_system_type : str
+        The type of what is mounted there.
+    writable : bool
+        Whether it is mounted for writing.
+    """
+    found = Path("/"), "", True
+    for partition in psutil.disk_partitions(all=True):
+        mount_point = Path(partition.mountpoint)
+        # Of several mounts on one directory the last one is on top.
+        if path.is_relative_to(mount_point) and mount_point.is_relative_to(found[0]):
+            found = mount_point, partition.fstype, "ro" not in partition.opts.split(",")
+    return found
+
+
 def mount_points() -> list[Path]:
     """List the mount points of s3fs on this machine.
 
@@ -123,6 +149,59 @@ def servers(mount_point: Path) -> list[psutil.Process]:
                 if mount_point in map(absolute, words):
                     found.append(process)
     return found
+
+
+def mounted_source(mount_point: Path) -> tuple[str, str] | None:
+    """Find out which bucket is mounted, from the command line of the ``s3fs`` that serves it.
+
+    Other than `servers` this also finds the process of another user.
+
+    Parameters
+    ----------
+    mount_point : Path
+        An absolute path.
+
+    Returns
+    -------
+    tuple of str, or None
+        What is mounted, ``bucket`` or ``bucket:/prefix``, and the address of its store.
+        None where no process is seen that serves it, or more than one.
+    """
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError, ValueError, IndexError):
+            words = process.cmdline()
+            if "s3fs" in (Path(word).name for word in words):
+                source, place, url = _arguments(words)
+                if mount_point == absolute(_started_in(process) / place):
+                    found.add((source, url))
+    return found.pop() if len(found) == 1 else None
+
+
+def _started_in(process: psutil.Process) -> Path:
+    # s3fs changes to the root directory; only the owner may see where it was before.
+    with contextlib.suppress(psutil.Error):
+        return Path(process.environ().get("PWD", "/"))
+    return Path("/")
+
+
+def _arguments(words: list[str]) -> tuple[str, str, str]:
+    """Read bucket, mount point and address of the store from the command line of an s3fs."""
+    names = []
+    options = []
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("-o"):
+            options += (word[2:] or next(rest, "")).split(",")
+        elif not word.startswith("-"):
+            names.append(word)
+    values = dict(option.split("=", 1) for option in options if "=" in option)
+    *before, place = names
+    source = values.get("bucket") or before[-1]
+    # s3fs cuts what it was given at the colon.
+    if source.startswith("/"):
+        source = f"{before[-2]}:{source}"
+    return source, place, values.get("url", "https://s3.amazonaws.com")
 
 
 def holders(mount_point: Path) -> list[Holder]:

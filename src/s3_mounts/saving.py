@@ -1,0 +1,388 @@
+"""Save cubes into a mounted bucket, so that no error means: the store has them.
+
+A save straight onto a mount uploads the growing file many times, may end Python when the store
+refuses, and may be lost without an error. So the file is made on the local disk, uploaded once
+past the mount with boto3, and compared with what the store then has.
+
+An upload with S3's own requests replaces an object as a whole or not at all. So it goes to the
+final name at once: there is never a part of it, and until the end what was there before.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from s3_mounts import mount_table
+from s3_mounts.errors import MountPointError, SaveError
+from s3_mounts.store import endpoint_url, split_source
+
+if TYPE_CHECKING:
+    from iris.cube import Cube
+    from mypy_boto3_s3 import S3Client
+
+_REFUSALS = (ClientError, BotoCoreError, Boto3Error)
+_PART = 8 * 2**20
+_MOST_PARTS = 10_000
+"""Of one upload, see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
+_PIECE = 2**20
+_LOOK = 20
+"""How long a mount may take to show a file, in seconds."""
+
+
+def save_cube(
+    cubes: Cube | Iterable[Cube],
+    path: str | os.PathLike[str],
+    *,
+    local_directory: str | os.PathLike[str] | None = None,
+    max_local_bytes: int | None = None,
+    source: str | None = None,
+    **keywords: Any,
+) -> None:
+    """Save cubes to a path on a mounted bucket, or raise an error; use it for `iris.save`.
+
+    When it returns, the store has the whole file: its size and its checksum were compared. It was
+    uploaded once. If it raises, an object that was there before still is, as a whole.
+
+    The credentials and the address of the store are those of boto3, not those of the mount.
+
+    Parameters
+    ----------
+    cubes : iris.cube.Cube, or list of them
+        What to save, lazy or not. They may have been loaded from the same path.
+    path : path-like
+        The file, below a mount point of s3fs. Its ending tells the format, as for `iris.save`.
+        Its directory need not exist.
+    local_directory : path-like, optional
+        Where on the local disk the file is made, in a new folder that only you may look into;
+        by default where Python keeps temporary files, see `tempfile.gettempdir`. Where workers
+        of a Dask cluster write the file, they must find it at the same path.
+    max_local_bytes : int, optional
+        How much of the local disk the file may take; by default all that is free. The size is
+        estimated before, from the size of the data in memory. Compressed or packed data take
+        less: then give the number that you expect.
+    source : str, optional
+        What is mounted: ``bucket``, or ``bucket:/prefix``. By default it is taken from the command
+        line of the ``s3fs`` process, which has to run on this machine.
+    **keywords
+        For `iris.save`.
+
+    Raises
+    ------
+    MountPointError
+        If the path is not on a mounted bucket, or that is mounted for reading only.
+    StoreError
+        If ``AWS_ENDPOINT_URL`` is no address.
+    SaveError
+        If there is no room on the local disk, the store refuses or cannot be reached, or it has
+        something else than what was saved. If the file was finished, it is kept:
+        see `SaveError.local_file`.
+
+    Warns
+    -----
+    UserWarning
+        If the store has the object, but the mount does not show it yet. Other mounts may show what
+        they remember, too, for up to ``stat_cache_expire`` seconds.
+
+    Notes
+    -----
+    On the local disk it takes the size of the file once. The folder goes with the file in it,
+    unless a finished file could not be stored.
+
+    The store's checksum is compared where it keeps one that boto3 sends, CRC32; that costs no
+    download. Otherwise the object is read back. The ETag is not used: it is a checksum of the
+    content in some cases only.
+
+    Options of the mount that concern an upload, such as ``use_sse`` or ``storage_class``, have
+    no effect, since boto3 uploads.
+    """
+    import iris
+
+    if keywords.get("append") or not keywords.get("compute", True):
+        raise SaveError(
+            "expected to save a whole file at once, found append=True or compute=False."
+            " Leave it out, or save to the local disk and upload the file when it is complete."
+        )
+    mount_point, inside = _below_mount(Path(path))
+    endpoint_url()
+    try:
+        s3 = boto3.client("s3")
+        bucket, key = _object_name(mount_point, inside, source, s3.meta.endpoint_url)
+        oldest = _next_date(s3, bucket, key)
+    except _REFUSALS as error:
+        raise SaveError(
+            f"expected the store to answer for {path}, but: {error}. Nothing was saved. Check the"
+            " credentials, the address and the network."
+        ) from error
+
+    folder = _new_folder(local_directory)
+    file = folder / Path(inside).name
+    try:
+        _require_room(cubes, folder, max_local_bytes)
+        with _clear_when_full(folder):
+            iris.save(cubes, file, **keywords)
+    except BaseException:
+        _remove(folder)
+        raise
+
+    kept = f"The finished file is kept: {file}"
+    try:
+        _upload(s3, file, bucket, key, oldest)
+        difference = _difference(s3, file, bucket, key)
+    except _REFUSALS as error:
+        raise SaveError(
+            f"expected to store {key} in the bucket {bucket}, but: {error}. What was there"
+            f" before is replaced as a whole or not at all. {kept}",
+            file,
+        ) from error
+    except BaseException as error:
+        error.add_note(kept)
+        raise
+    if difference:
+        raise SaveError(
+            f"expected the store to have what was saved as {key} in the bucket {bucket}, found"
+            f" {difference}. Another program may have replaced it meanwhile. {kept}",
+            file,
+        )
+    size = file.stat().st_size
+    _remove(folder)
+    if _size_at(mount_point / inside) != size:
+        warnings.warn(
+            f"{path} is stored, but this mount does not show it yet: it remembers what was there"
+            " for up to stat_cache_expire seconds. Mount it anew to see it now; with s3fs 1.96 or"
+            " later the option disable_noobj_cache avoids it.",
+            stacklevel=2,
+        )
+
+
+# -- Where it goes ---------------------------------------------------------------------------------
+
+
+def _below_mount(path: Path) -> tuple[Path, str]:
+    """Find the mount point around a path, and the path below it, without a look into the mount."""
+    path = Path(os.path.abspath(path))
+    for folder in reversed(path.parents):
+        place = mount_table.absolute(folder) / path.relative_to(folder)
+        mount_point, mounted, writable = mount_table.containing(place.parent)
+        if mounted == mount_table.FILE_SYSTEM_TYPE:
+            if not writable:
+                raise MountPointError(
+                    f"expected {mount_point} to be mounted for writing, found it mounted with the"
+                    " option ro. Save elsewhere, or mount it without."
+                )
+            return mount_point, place.relative_to(mount_point).as_posix()
+    raise MountPointError(
+        f"expected a path below a bucket mounted by s3fs, but {path} is on a file system of type"
+        f" {mounted}. Mount the bucket first, or use iris.save for a local file."
+    )
+
+
+def _object_name(
+    mount_point: Path, inside: str, source: str | None, endpoint: str
+) -> tuple[str, str]:
+    """Find the bucket and the key of a path below a mount point."""
+    if source is None:
+        found = mount_table.mounted_source(mount_point)
+        if found is None:
+            raise MountPointError(
+                f"expected one s3fs process that serves {mount_point}, found none or several. Mount"
+                " the bucket anew, or name it: source='BUCKET' or 'BUCKET:/PREFIX'."
+            )
+        source, url = found
+        if _store(url) != _store(endpoint):
+            raise MountPointError(
+                f"expected {mount_point} to be of the store that boto3 uses, {endpoint}, found"
+                f" {url}. Set AWS_ENDPOINT_URL to the store of the mount."
+            )
+    bucket, prefix = split_source(source)
+    return bucket, f"{prefix}/{inside}" if prefix else inside
+
+
+def _store(url: str) -> str:
+    """Name the store behind an address: all addresses of Amazon's are the same one."""
+    parts = urlsplit(url)
+    if ".amazonaws.com" in (parts.hostname or ""):
+        return "Amazon"
+    return f"{parts.hostname}:{parts.port or parts.scheme}"
+
+
+def _next_date(s3: S3Client, bucket: str, key: str) -> float:
+    """Find the earliest date of an object from which s3fs sees that it is a new one.
+
+    With ``use_cache`` it compares whole seconds only, and of the same second takes the old data.
+    """
+    try:
+        before = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+            return 0
+        raise
+    date = before["LastModified"].timestamp()
+    with contextlib.suppress(KeyError, ValueError):
+        date = max(date, float(before["Metadata"]["mtime"]))
+    return date + 1
+
+
+# -- The local disk --------------------------------------------------------------------------------
+
+
+def _new_folder(parent: str | os.PathLike[str] | None) -> Path:
+    parent = Path(parent or tempfile.gettempdir()).resolve()
+    if mount_table.containing(parent)[1] == mount_table.FILE_SYSTEM_TYPE:
+        raise SaveError(
+            f"expected a directory on the local disk for the file, found one on a mounted bucket,"
+            f" {parent}. Choose another one with local_directory."
+        )
+    try:
+        return Path(tempfile.mkdtemp(prefix="s3-mounts-save-", dir=parent))
+    except OSError as error:
+        raise SaveError(
+            f"expected to make a folder in {parent}, but: {error.strerror}. Choose another"
+            " directory with local_directory."
+        ) from error
+
+
+def _require_room(cubes: Cube | Iterable[Cube], folder: Path, limit: int | None) -> None:
+    from iris.cube import Cube
+
+    room = shutil.disk_usage(folder).free if limit is None else limit
+    size = sum(map(_estimated_size, [cubes] if isinstance(cubes, Cube) else cubes))
+    if size > room:
+        raise SaveError(
+            f"expected the file, of about {size:,} bytes, to take at most {room:,} bytes of the"
+            f" local disk in {folder.parent}. Choose a directory with more room with"
+            " local_directory, save in several files, or give max_local_bytes if you compress."
+        )
+
+
+def _estimated_size(cube: Cube) -> int:
+    """Estimate what a cube takes in a file, without compression."""
+    coordinates = [*cube.dim_coords, *cube.aux_coords]
+    arrays = [cube.core_data(), *(coordinate.core_points() for coordinate in coordinates)]
+    arrays += [c.core_bounds() for c in coordinates if c.has_bounds()]
+    return sum(array.nbytes for array in arrays)
+
+
+@contextlib.contextmanager
+def _clear_when_full(folder: Path) -> Iterator[None]:
+    """Replace an error by a clear one if it comes from a full disk."""
+    try:
+        yield
+    except Exception as error:
+        # Each library has words of its own for a full disk, so try it.
+        try:
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                os.posix_fallocate(probe.fileno(), 0, _PIECE)
+        except OSError as full:
+            raise SaveError(
+                f"expected room for the file in {folder.parent}, but: {full.strerror}. Nothing was"
+                " stored. Free some space, or choose another directory with local_directory."
+            ) from error
+        raise
+
+
+def _remove(folder: Path) -> None:
+    # After an error the netCDF library keeps a file open, and so its space on the disk.
+    for file in folder.iterdir():
+        os.truncate(file, 0)
+    shutil.rmtree(folder)
+
+
+# -- The store -------------------------------------------------------------------------------------
+
+
+def _part_size(file: Path) -> int:
+    return max(_PART, -(-file.stat().st_size // _MOST_PARTS))
+
+
+def _upload(s3: S3Client, file: Path, bucket: str, key: str, oldest: float) -> None:
+    status = file.stat()
+    # What s3fs itself would note.
+    notes = {
+        "mode": str(status.st_mode),
+        "uid": str(status.st_uid),
+        "gid": str(status.st_gid),
+        "mtime": f"{max(time.time(), oldest):.6f}",
+    }
+    part = _part_size(file)
+    config = TransferConfig(multipart_threshold=part, multipart_chunksize=part)
+    s3.upload_file(os.fspath(file), bucket, key, ExtraArgs={"Metadata": notes}, Config=config)
+
+
+def _difference(s3: S3Client, file: Path, bucket: str, key: str) -> str | None:
+    """Compare a file with an object, and say what the store has where they differ."""
+    stored = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    size = file.stat().st_size
+    if stored["ContentLength"] != size:
+        return f"{stored['ContentLength']} bytes in place of {size}"
+    checksum = stored.get("ChecksumCRC32")
+    if checksum:
+        same = checksum.partition("-")[0] in _checksums(file)
+    else:
+        same = _same_content(s3, file, bucket, key)
+    return None if same else "other content of the same size"
+
+
+def _checksums(file: Path) -> tuple[str, str]:
+    """Compute both forms of an object's CRC32, of the content and of the parts' checksums.
+
+    See https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html.
+    """
+    whole = 0
+    parts = b""
+    with open(file, "rb") as content:
+        while part := content.read(_part_size(file)):
+            whole = zlib.crc32(part, whole)
+            parts += zlib.crc32(part).to_bytes(4)
+    return _encoded(whole), _encoded(zlib.crc32(parts))
+
+
+def _encoded(checksum: int) -> str:
+    return base64.b64encode(checksum.to_bytes(4)).decode()
+
+
+def _same_content(s3: S3Client, file: Path, bucket: str, key: str) -> bool:
+    stored = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    with contextlib.closing(stored), open(file, "rb") as content:
+        return all(piece == content.read(_PIECE) for piece in stored.iter_chunks(_PIECE))
+
+
+# -- The mount -------------------------------------------------------------------------------------
+
+
+def _size_at(path: Path) -> int | None:
+    """Have a mount ask the store for a file that it may remember, and tell the size it shows."""
+    # To open the file does it, but the kernel has a memory of its own, of the content and for a
+    # second of the size. Another process looks, since it may hang.
+    look = (
+        'dd if="$1" iflag=nocache count=0 status=none &&'
+        ' { stat --cached=never -c %s "$1" || { sleep 1.1; stat -c %s "$1"; }; }'
+    )
+    probe = subprocess.Popen(
+        ["sh", "-c", look, "sh", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        shown, _ = probe.communicate(timeout=_LOOK)
+    except subprocess.TimeoutExpired:
+        # It ends when the mount answers or goes, and not before.
+        probe.kill()
+        threading.Thread(target=probe.communicate, daemon=True).start()
+        return None
+    return int(shown) if shown else None
