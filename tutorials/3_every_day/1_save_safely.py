@@ -414,6 +414,10 @@ sandbox.stop()
 # * Of two writers the last one to close wins. A lazy cube that is saved over itself is lost.
 # * Save to the local disk, upload to a new key, compare with the store, rename. Or use boto3.
 #
+# :func:`s3_mounts.save_cube` does that for you: use it in place of ``iris.save``.
+# It takes the size of the file on the local disk, uploads it once, and compares size and checksum
+# with what the store has. If the store refuses, you get an error, and keep the finished file.
+#
 # If the bucket keeps `versions
 # <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>`__, what was overwritten can
 # be brought back.
