@@ -172,16 +172,16 @@ class Laboratory:
         self._children.set_forkserver_preload(["faults.accesses"])
         self._folder = Path(tempfile.mkdtemp(dir=sandbox.directory))
         self._numbers = itertools.count()
-        self._pool = self._cleanup.enter_context(ThreadPoolExecutor(workers))
-        self._free: queue.Queue[Network] = queue.Queue()
-        for _ in range(workers):
-            self._free.put(self._cleanup.enter_context(Network(sandbox.endpoint)))
         # Larger than what s3fs fetches when it is opened, and uploaded in parts.
         cube = fine_temperature(years=accesses.FILES, latitude=1000, longitude=1000)
         for suffix in (".nc", ".pp"):
             iris.save(cube, self._folder / f"truth{suffix}")
         for number in range(accesses.FILES):
             iris.save(cube[number, :10, :10], self._folder / f"{number}.pp")
+        self._pool = self._cleanup.enter_context(ThreadPoolExecutor(workers))
+        self._free: queue.Queue[Network] = queue.Queue()
+        for _ in range(workers):
+            self._free.put(self._cleanup.enter_context(Network(sandbox.endpoint)))
 
     def __enter__(self) -> Laboratory:
         return self
