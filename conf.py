@@ -40,6 +40,7 @@ extensions = [
     "verified",
     "verification_page",
     "evidence",
+    "faults_page",
 ]
 nitpicky = True
 tags.add("site")  # noqa: F821 (Sphinx brings it); what is only here, and not in the Iris manual
@@ -112,7 +113,7 @@ html_sidebars = {
     name: []
     for name in (
         *("verification", "troubleshooting", "explanation/s3_buckets"),
-        *("reference/cheat_sheet", "reference/evidence"),
+        *("reference/cheat_sheet", "reference/evidence", "explanation/when_the_network_fails"),
     )
 }
 html_show_sourcelink = False

@@ -93,6 +93,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Plant faults between s3fs and the sandbox, and write what came of them."""
+    install(session, "tests")
+    session.run("python", "-m", "faults", *session.posargs)
+
+
+@nox.session
 def mutate(session: nox.Session) -> None:
     """Change a word of each code block, see whether that is noticed, and write the score."""
     install(session, "tests")
