@@ -38,7 +38,14 @@ import numpy as np
 from botocore.config import Config
 from matplotlib.colors import to_rgba
 
-from s3_mounts import fine_temperature, mount, start_sandbox, unmount
+from s3_mounts import (
+    SaveError,
+    fine_temperature,
+    mount,
+    save_cube,
+    start_sandbox,
+    unmount,
+)
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
@@ -398,13 +405,60 @@ for label, options in (("in one piece", []), ("in parts", in_parts)):
     print("  same size:     ", head["ContentLength"] == local.stat().st_size)
     print("  ETag is the MD5:", head["ETag"].strip('"') == checksum)
 
-sandbox.stop()
-
 # %%
 # It is, if the object was uploaded in one piece, and `not encrypted with a key of KMS or of yours
 # <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>`__.
 # The size finds what is missing or cut off.
 # It does not find an earlier result that has the same size.
+
+# %% C36
+# In one call
+# -----------
+#
+# :func:`~s3_mounts.save_cube` goes the way past the mount, and compares.
+# It takes a path on the mount, and everything else that ``iris.save`` takes.
+
+with mount(sandbox.source, mount_point), sandbox.traffic() as traffic:
+    save_cube(cube, mount_point / "result.nc")
+size = sandbox.sizes()["result.nc"]
+print(f"uploaded:   {traffic.bytes_up / size:.1f} × the size")
+print(f"downloaded: {traffic.bytes_down / size:.1f} × the size")
+
+# %%
+# Nothing was read back.
+# boto3 sends a checksum with each part, and the store keeps it.
+# (Where a store keeps none, the object is read back after all.)
+#
+# Now the quota is used up again.
+
+sandbox.add_file(earlier, "result.nc")
+with mount(sandbox.source, mount_point), sandbox.failing("UploadPart"):
+    try:
+        save_cube(
+            cube,
+            mount_point / "result.nc",
+            local_directory=sandbox.directory,
+        )
+    except SaveError as error:
+        kept = error.local_file
+
+print("In the store:     ", left("result.nc"))
+print(f"On the local disk: {kept.stat().st_size / size:.1f} × the size")
+sandbox.stop()
+
+# %%
+# You get an exception, and the earlier result is untouched.
+# The finished file is **kept**, so that hours of computing are not lost.
+# ``error.local_file`` says where; removing its folder is up to you.
+# After a save without an error nothing is left on the local disk.
+#
+# That is what it costs there: the size of the file, once.
+# ``local_directory`` says on which disk.
+# ``max_local_bytes`` is the most that the file may take.
+# What would take more is refused before anything is saved, and so is what does not fit on the disk.
+#
+# The mount that you save to shows the new file at once, or you get a warning.
+# Other mounts learn of it late, as with boto3.
 #
 # What you have seen
 # ------------------
@@ -413,6 +467,7 @@ sandbox.stop()
 # * To open an object for writing empties it. An upload in parts can get lost without an error.
 # * Of two writers the last one to close wins. A lazy cube that is saved over itself is lost.
 # * Save to the local disk, upload to a new key, compare with the store, rename. Or use boto3.
+# * ``save_cube`` does it past the mount in one call, and keeps the file if the store refuses it.
 #
 # :func:`s3_mounts.save_cube` does that for you: use it in place of ``iris.save``.
 # It takes the size of the file on the local disk, uploads it once, and compares size and checksum
