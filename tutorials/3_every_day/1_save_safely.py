@@ -469,10 +469,6 @@ sandbox.stop()
 # * Save to the local disk, upload to a new key, compare with the store, rename. Or use boto3.
 # * ``save_cube`` does it past the mount in one call, and keeps the file if the store refuses it.
 #
-# :func:`s3_mounts.save_cube` does that for you: use it in place of ``iris.save``.
-# It takes the size of the file on the local disk, uploads it once, and compares size and checksum
-# with what the store has. If the store refuses, you get an error, and keep the finished file.
-#
 # If the bucket keeps `versions
 # <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>`__, what was overwritten can
 # be brought back.
