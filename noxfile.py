@@ -82,6 +82,7 @@ def bench(session: nox.Session) -> None:
     install(session, "tests")
     session.run("python", "benchmarks/mount_overhead.py")
     session.run("python", "benchmarks/saving.py")
+    session.run("python", "benchmarks/load.py")
     session.run("python", "benchmarks/lessons.py")
 
 

@@ -18,6 +18,7 @@ from proof.project import ROOT
 
 COLUMNS = (LESSON, *dict.fromkeys(KINDS.values()), CONFIGURATION)
 MUTATION = ROOT / "benchmarks" / "mutation.json"
+LOAD = ROOT / "benchmarks" / "load.json"
 SOAK = ROOT / "benchmarks" / "soak.json"
 
 
@@ -155,13 +156,31 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
         f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and the seed"
         f" {trial['seed']}, had {trial['rounds']} rounds.",
     )
-    rows = [[what, str(count)] for what, count in trial["left"].items()]
+    hanging = "processes that had to be killed, since a signal did not end them in 30 seconds"
+    rows = [[what if what != "hangs" else hanging, str(n)] for what, n in trial["left"].items()]
     kills = [[what, str(count)] for what, count in trial["kills"].items()]
     return [
         said,
         _table(["What was left after all rounds", "How many"], [list(row) for row in rows]),
         _table(["Who got which signal", "How often"], [list(row) for row in kills]),
     ]
+
+
+def _load(app: Sphinx) -> list[nodes.Node]:
+    trial = json.loads(LOAD.read_text())
+    once, many, row = trial["at once"], trial["many"], trial["in a row"]
+    rows = [
+        ["Processes that read and wrote at once", str(once["processes"])],
+        ["Of these, right in every byte", str(once["right"])],
+        ["Objects in one directory, all listed", f"{many['objects']:,}"],
+        ["Requests for that", f"{many['requests']:,}"],
+        ["Mounts and unmounts in a row", f"{row['cycles']:,}"],
+        ["More processes afterwards", str(row["more processes"])],
+        ["More open files afterwards", str(row["more open files"])],
+        ["More memory afterwards", f"{row['more MB of memory']} MB"],
+    ]
+    said = nodes.paragraph("", f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']}:")
+    return [said, _table(["What", "How many"], [list(cells) for cells in rows])]
 
 
 _WRITERS = {
@@ -171,6 +190,7 @@ _WRITERS = {
     "versions": _versions,
     "mutations": _mutations,
     "soak": _soak,
+    "load": _load,
 }
 
 

@@ -65,7 +65,7 @@ def save_cube(
 
     Parameters
     ----------
-    cubes : iris.cube.Cube, or list of them
+    cubes : iris.cube.Cube or list of iris.cube.Cube
         What to save, lazy or not. They may have been loaded from the same path.
     path : path-like
         The file, below a mount point of s3fs. Its ending tells the format, as for `iris.save`.
@@ -93,7 +93,7 @@ def save_cube(
     SaveError
         If there is no room on the local disk, the store refuses or cannot be reached, or it has
         something else than what was saved. If the file was finished, it is kept:
-        see `SaveError.local_file`.
+        ``local_file`` of the error says where.
 
     Warns
     -----
