@@ -20,7 +20,7 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ _LOOK = 20
 
 
 def save_cube(
-    cubes: Cube | Iterable[Cube],
+    cubes: Cube | Sequence[Cube],
     path: str | os.PathLike[str],
     *,
     local_directory: str | os.PathLike[str] | None = None,
@@ -65,7 +65,7 @@ def save_cube(
 
     Parameters
     ----------
-    cubes : iris.cube.Cube, or list of them
+    cubes : iris.cube.Cube, or list of iris.cube.Cube
         What to save, lazy or not. They may have been loaded from the same path.
     path : path-like
         The file, below a mount point of s3fs. Its ending tells the format, as for `iris.save`.
@@ -93,7 +93,7 @@ def save_cube(
     SaveError
         If there is no room on the local disk, the store refuses or cannot be reached, or it has
         something else than what was saved. If the file was finished, it is kept:
-        see `SaveError.local_file`.
+        see ``local_file`` of `SaveError`.
 
     Warns
     -----
@@ -259,7 +259,7 @@ def _new_folder(parent: str | os.PathLike[str] | None) -> Path:
         ) from error
 
 
-def _require_room(cubes: Cube | Iterable[Cube], folder: Path, limit: int | None) -> None:
+def _require_room(cubes: Cube | Sequence[Cube], folder: Path, limit: int | None) -> None:
     from iris.cube import Cube
 
     room = shutil.disk_usage(folder).free if limit is None else limit
