@@ -59,7 +59,8 @@ def save_cube(
     """Save cubes to a path on a mounted bucket, or raise an error; use it for `iris.save`.
 
     When it returns, the store has the whole file: its size and its checksum were compared. It was
-    uploaded once. If it raises, an object that was there before still is, as a whole.
+    uploaded once. If it raises, the store has what was there before, or in rare cases all of the new
+    file: when its answer was lost, or the comparison failed.
 
     The credentials and the address of the store are those of boto3, not those of the mount.
 
@@ -75,9 +76,10 @@ def save_cube(
         by default where Python keeps temporary files, see `tempfile.gettempdir`. Where workers
         of a Dask cluster write the file, they must find it at the same path.
     max_local_bytes : int, optional
-        How much of the local disk the file may take; by default all that is free. The size is
-        estimated before, from the size of the data in memory. Compressed or packed data take
-        less: then give the number that you expect.
+        How much of the local disk the file may take; by default all that is free. What would take
+        more is refused before it is saved. That is an estimate, from the size of the data in
+        memory. Compressed or packed data take less, so if you compress allow as much as they
+        would take without.
     source : str, optional
         What is mounted: ``bucket``, or ``bucket:/prefix``. By default it is taken from the command
         line of the ``s3fs`` process, which has to run on this machine.
@@ -268,7 +270,7 @@ def _require_room(cubes: Cube | Sequence[Cube], folder: Path, limit: int | None)
         raise SaveError(
             f"expected the file, of about {size:,} bytes, to take at most {room:,} bytes of the"
             f" local disk in {folder.parent}. Choose a directory with more room with"
-            " local_directory, save in several files, or give max_local_bytes if you compress."
+            " local_directory, save in several files, or raise max_local_bytes if you compress."
         )
 
 
