@@ -59,8 +59,8 @@ def save_cube(
     """Save cubes to a path on a mounted bucket, or raise an error; use it for `iris.save`.
 
     When it returns, the store has the whole file: its size and its checksum were compared. It was
-    uploaded once. If it raises, the store has what was there before, or in rare cases all of the new
-    file: when its answer was lost, or the comparison failed.
+    uploaded once. If it raises, the store has what was there before, or in rare cases all of the
+    new file: when its answer was lost, or the comparison failed.
 
     The credentials and the address of the store are those of boto3, not those of the mount.
 
