@@ -82,12 +82,13 @@ def test_any_key_comes_back(sandbox, tmp_path, key):
 @example(name=" ")
 @example(name="back\\slash")
 @example(name="new\nline\tand tab")
+@example(name="return\r")
 @example(name="-o")
 @example(name="#hash, comma: colon")
 @example(name="été 🌍")
 def test_any_directory_can_be_mounted_on_and_unmounted(sandbox, name):
-    directory = sandbox.directory / name
-    directory.mkdir()
+    directory = sandbox.directory / secrets.token_hex(8) / name
+    directory.mkdir(parents=True)
     with mount(sandbox.source, directory) as mounted:
         assert os.listdir(mounted) == ["air_temp.pp"]
         (server,) = mount_table.servers(mounted)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import nbformat
 import pytest
@@ -54,9 +55,14 @@ def test_the_end_of_the_kernel_unmounts(sandbox, cells):
     assert not mount_table.file_system_type(sandbox.directory / "my_bucket")
 
 
-def test_the_end_of_the_kernel_leaves_what_mount_has_mounted(sandbox, mount_point):
-    run(f"import s3_mounts; s3_mounts.mount('climate-data', {str(mount_point)!r})")
-    assert mount_table.file_system_type(mount_point)
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_end_of_the_kernel_unmounts_what_is_not_to_be_kept(sandbox, mount_point, keep):
+    run(f"import s3_mounts; s3_mounts.mount('climate-data', {str(mount_point)!r}, keep={keep})")
+    deadline = time.monotonic() + 30
+    while not keep and mount_table.file_system_type(mount_point):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert bool(mount_table.file_system_type(mount_point)) == keep
     mount_table.abandon(mount_point)
 
 

@@ -501,6 +501,18 @@ def test_the_bound_is_on_the_size_of_the_file(sandbox, path):
         save_cube(cube, path, max_local_bytes=int(0.95 * size))
 
 
+def test_what_fits_once_it_is_compressed_can_be_allowed(sandbox, path, monkeypatch):
+    cube = a_cube(side=200)
+    cube.data[:] = 280
+    room = cube.data.nbytes // 2
+    usage = shutil._ntuple_diskusage(room, 0, room)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(SaveError, match="raise max_local_bytes if you compress"):
+        save_cube(cube, path, zlib=True)
+    save_cube(cube, path, zlib=True, max_local_bytes=2 * cube.data.nbytes)
+    assert sandbox.sizes()[KEY] < room
+
+
 def test_what_does_not_fit_on_the_disk_is_refused_before_it_is_saved(path, monkeypatch):
     usage = shutil._ntuple_diskusage(10**6, 10**6 - 1000, 1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)

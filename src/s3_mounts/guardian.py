@@ -10,6 +10,7 @@ mounts whose ``s3fs`` has died. It touches no others.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import secrets
@@ -62,6 +63,16 @@ def guard(mount_point: Path) -> dict[str, str]:
         _mine = os.getpid(), mark, process
     _tell(b"+", mount_point)
     return {VARIABLE: _mine[1]}
+
+
+def _finish() -> None:
+    """Let the guardian do its work, and wait for it: the process ends when its mounts have gone."""
+    if _mine and _mine[0] == os.getpid():
+        assert _mine[2].stdin
+        with contextlib.suppress(BrokenPipeError):
+            _mine[2].stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _mine[2].wait(_TO_STORE + 10)
 
 
 def release(mount_point: Path) -> None:
@@ -170,10 +181,13 @@ def main(mark: str) -> None:
         mounted.pop(mount_point, None)
         if message.startswith(b"+"):
             mounted[mount_point] = None
-    end(mark)
+    if mounted:
+        end(mark)
     for mount_point in reversed(mounted):
         detach_dead(mount_point)
 
 
 if __name__ == "__main__":
     main(sys.argv[1])
+else:
+    atexit.register(_finish)

@@ -145,7 +145,7 @@ def servers(mount_point: Path) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, OSError):
             if "/dev/fuse" in _links(process):
                 started_in = process.environ().get("PWD", "/")
-                words = (os.path.join(started_in, word) for word in process.cmdline())
+                words = (os.path.join(started_in, word) for word in _command_line(process))
                 if mount_point in map(absolute, words):
                     found.append(process)
     return found
@@ -226,6 +226,12 @@ def holders(mount_point: Path) -> list[Holder]:
                     found.append(Holder(process.pid, " ".join(process.cmdline()), path))
                     break
     return found
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Read a command line as it is; psutil takes a carriage return in it for the end of a line."""
+    content = Path("/proc", str(process.pid), "cmdline").read_bytes()
+    return os.fsdecode(content).split("\0")[:-1]
 
 
 def _links(process: psutil.Process) -> Iterator[str]:

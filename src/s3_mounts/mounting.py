@@ -401,4 +401,5 @@ def unmount_below(directory: Path) -> None:
         if mount_point.is_relative_to(directory):
             with contextlib.suppress(UnmountError):
                 unmount(mount_point, timeout=2)
+            guardian.release(mount_point)
     mount_table.abandon_below(directory)

@@ -20,7 +20,7 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ _LOOK = 20
 
 
 def save_cube(
-    cubes: Cube | Iterable[Cube],
+    cubes: Cube | Sequence[Cube],
     path: str | os.PathLike[str],
     *,
     local_directory: str | os.PathLike[str] | None = None,
@@ -59,13 +59,14 @@ def save_cube(
     """Save cubes to a path on a mounted bucket, or raise an error; use it for `iris.save`.
 
     When it returns, the store has the whole file: its size and its checksum were compared. It was
-    uploaded once. If it raises, an object that was there before still is, as a whole.
+    uploaded once. If it raises, the store has what was there before, or in rare cases all of the
+    new file: when its answer was lost, or the comparison failed.
 
     The credentials and the address of the store are those of boto3, not those of the mount.
 
     Parameters
     ----------
-    cubes : iris.cube.Cube or list of iris.cube.Cube
+    cubes : iris.cube.Cube, or list of iris.cube.Cube
         What to save, lazy or not. They may have been loaded from the same path.
     path : path-like
         The file, below a mount point of s3fs. Its ending tells the format, as for `iris.save`.
@@ -75,9 +76,10 @@ def save_cube(
         by default where Python keeps temporary files, see `tempfile.gettempdir`. Where workers
         of a Dask cluster write the file, they must find it at the same path.
     max_local_bytes : int, optional
-        How much of the local disk the file may take; by default all that is free. The size is
-        estimated before, from the size of the data in memory. Compressed or packed data take
-        less: then give the number that you expect.
+        How much of the local disk the file may take; by default all that is free. What would take
+        more is refused before it is saved. That is an estimate, from the size of the data in
+        memory. Compressed or packed data take less, so if you compress allow as much as they
+        would take without.
     source : str, optional
         What is mounted: ``bucket``, or ``bucket:/prefix``. By default it is taken from the command
         line of the ``s3fs`` process, which has to run on this machine.
@@ -93,7 +95,7 @@ def save_cube(
     SaveError
         If there is no room on the local disk, the store refuses or cannot be reached, or it has
         something else than what was saved. If the file was finished, it is kept:
-        ``local_file`` of the error says where.
+        see ``local_file`` of `SaveError`.
 
     Warns
     -----
@@ -259,7 +261,7 @@ def _new_folder(parent: str | os.PathLike[str] | None) -> Path:
         ) from error
 
 
-def _require_room(cubes: Cube | Iterable[Cube], folder: Path, limit: int | None) -> None:
+def _require_room(cubes: Cube | Sequence[Cube], folder: Path, limit: int | None) -> None:
     from iris.cube import Cube
 
     room = shutil.disk_usage(folder).free if limit is None else limit
@@ -268,7 +270,7 @@ def _require_room(cubes: Cube | Iterable[Cube], folder: Path, limit: int | None)
         raise SaveError(
             f"expected the file, of about {size:,} bytes, to take at most {room:,} bytes of the"
             f" local disk in {folder.parent}. Choose a directory with more room with"
-            " local_directory, save in several files, or give max_local_bytes if you compress."
+            " local_directory, save in several files, or raise max_local_bytes if you compress."
         )
 
 

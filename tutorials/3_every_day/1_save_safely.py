@@ -456,6 +456,7 @@ sandbox.stop()
 # ``local_directory`` says on which disk.
 # ``max_local_bytes`` is the most that the file may take.
 # What would take more is refused before anything is saved, and so is what does not fit on the disk.
+# (It is estimated from the size of the data in memory: compressed files are smaller.)
 #
 # The mount that you save to shows the new file at once, or you get a warning.
 # Other mounts learn of it late, as with boto3.
