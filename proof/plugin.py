@@ -28,6 +28,9 @@ from s3_mounts.server import Server, shared_server
 
 pytest_collect_file = DOCUMENTS.pytest()
 
+# Sybil's own ends the whole run where a fixture fails with a cause: simplistix/sybil#171.
+SybilItem._traceback_filter = pytest.Item._traceback_filter
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option ``--record``."""

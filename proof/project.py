@@ -17,7 +17,7 @@ EXPECTED = ROOT / "proof" / "expected"
 
 _GENERATED = (
     *(".git", ".nox*", ".venv", "build", "dist"),
-    *("__pycache__", "*.egg-info", ".*_cache"),
+    *("__pycache__", "*.egg-info", ".*_cache", ".hypothesis"),
 )
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from proof import project, record
+from proof.project import ROOT
 
 CONSOLE = ".. code-block:: console\n\n   "
 
@@ -98,6 +99,29 @@ def test_a_planted_fault_is_noticed_with_its_place(told, name):
     assert message in report
     if line:
         assert f"{name}.rst:{line}" in report
+
+
+def test_a_fixture_that_fails_with_a_cause_is_reported_and_does_not_end_the_run(scratch):
+    folder = scratch / "docs" / "broken"
+    folder.mkdir()
+    (folder / "page.rst").write_text(f"{CONSOLE}$ true\n")
+    (folder / "conftest.py").write_text(
+        "import pytest\n\n@pytest.fixture\ndef _reader():\n    try:\n        int('x')\n"
+        "    except ValueError as error:\n        raise OSError('no server') from error\n"
+    )
+    told = run(scratch, "broken/page", "right").stdout
+    assert "OSError: no server" in told
+    assert "1 passed, 1 error" in told
+
+
+def test_a_copy_has_nothing_that_git_ignores(tmp_path, monkeypatch):
+    monkeypatch.setattr(project, "ROOT", tmp_path / "project")
+    for line in (ROOT / ".gitignore").read_text().split():
+        folder = project.ROOT / line.strip("/").replace("*", "x")
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    assert not [path for path in project.copy(tmp_path / "copy").rglob("*") if path.is_file()]
+    assert not list(project.files())
 
 
 def test_what_is_right_passes(told):
