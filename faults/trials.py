@@ -27,6 +27,7 @@ from faults.network import Network
 from faults.proxy import CONNECTIONS, Order
 from s3_mounts import Sandbox, fine_temperature, mount, mount_table, sparse_read_options, unmount
 from s3_mounts.errors import UnmountError
+from s3_mounts.mounting import endpoint_options
 
 LIMIT = 100
 """How long an access may take, in seconds, until it counts as one that does not come back."""
@@ -220,7 +221,7 @@ class Laboratory:
         self._prepare(access, key, local)
         path = folder / "mount" / key
         usual = sparse_read_options(folder / "cache") if fault.cached else ["multipart_size=5"]
-        options = [f"url={network.url}", *usual, *fault.options]
+        options = [*endpoint_options(network.url), *usual, *fault.options]
         later = ""
         with _mounted(self._sandbox.source, folder / "mount", options):
             child, pipe = self._child(access.do, path, local)

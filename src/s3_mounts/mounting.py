@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,8 +23,9 @@ import psutil
 
 from s3_mounts import guardian, mount_table
 from s3_mounts.errors import MountError, MountPointError, StoreError, UnmountError
+from s3_mounts.options import option_values
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from s3_mounts.store import endpoint_url, require_bucket, split_source
+from s3_mounts.store import endpoint_url, require_address, require_bucket, split_source
 
 _POLL = 0.002
 _SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")
@@ -132,8 +133,10 @@ def mount(
 ) -> Mount:
     """Mount a bucket on a directory, and make sure that it is usable.
 
-    The credentials are those that s3fs finds: in the environment, or in ``~/.aws/credentials``.
-    The address of the store is ``AWS_ENDPOINT_URL``, or else Amazon's own.
+    The credentials are those that s3fs finds: in a ``passwd_file`` that is given as an option, in
+    the environment, in ``~/.aws/credentials`` or in ``~/.passwd-s3fs``; none with
+    ``public_bucket=1``.
+    The address of the store is an option ``url``, or ``AWS_ENDPOINT_URL``, or else Amazon's own.
     The store is asked for the bucket while ``s3fs`` starts.
 
     Parameters
@@ -172,8 +175,14 @@ def mount(
     mount_point = mount_table.absolute(path)
     _require_free_directory(mount_point)
 
-    endpoint = endpoint_url()
-    all_options = [*endpoint_options(endpoint), *prefix_options(source), *options]
+    values = option_values(options)
+    if "url" in values:
+        require_address(values["url"])
+        endpoint: str | None = values["url"]
+        all_options = [*prefix_options(source), *options]
+    else:
+        endpoint = endpoint_url()
+        all_options = [*endpoint_options(endpoint), *prefix_options(source), *options]
     arguments = [word for option in all_options for word in ("-o", option)]
     deadline = time.monotonic() + timeout
     environment = os.environ | ({} if keep else guardian.guard(mount_point))
@@ -187,7 +196,7 @@ def mount(
             start_new_session=True,
         )
         try:
-            _ask_store(source, endpoint, timeout)
+            _ask_store(source, endpoint, timeout, values)
             _await_mount(process, mount_point, deadline, log)
             _await_answer(process, mount_point, deadline, log)
         except BaseException:
@@ -226,13 +235,15 @@ def _require_free_directory(mount_point: Path) -> None:
         )
 
 
-def _ask_store(source: str, endpoint: str | None, timeout: float) -> None:
+def _ask_store(
+    source: str, endpoint: str | None, timeout: float, options: Mapping[str, str]
+) -> None:
     """Ask the store for the bucket; a name server or a store that dawdles must not keep us."""
     errors: list[BaseException] = []
 
     def ask() -> None:
         try:
-            require_bucket(source, endpoint, timeout)
+            require_bucket(source, endpoint, timeout, options)
         except BaseException as error:
             errors.append(error)
 

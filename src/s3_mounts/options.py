@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from s3_mounts.program import find_s3fs, s3fs_version
 
 _RENAMED_IN = (1, 96)
+
+
+def option_values(options: Iterable[str]) -> dict[str, str]:
+    """Split options of s3fs into names and values.
+
+    Parameters
+    ----------
+    options : iterable of str
+        Values for ``-o``. Each may be several, with commas between them.
+
+    Returns
+    -------
+    dict of str to str
+        The value of each; empty for one that has none. The last one counts, as for s3fs.
+
+    Examples
+    --------
+    >>> option_values(["ro,parallel_count=2", "profile=team"])
+    {'ro': '', 'parallel_count': '2', 'profile': 'team'}
+    """
+    parts = (one.partition("=") for option in options for one in option.split(","))
+    return {name: value for name, _, value in parts}
 
 
 def threads_option(count: int) -> str:

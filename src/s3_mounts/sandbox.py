@@ -15,13 +15,14 @@ import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from s3_mounts.credentials import find_credentials
 from s3_mounts.data import sample_path, use_packaged_coastlines
 from s3_mounts.errors import SandboxError, StoreError
 from s3_mounts.leftovers import make_folder, remove_leftovers, remove_prefix
 from s3_mounts.mount_table import remove_folder
 from s3_mounts.mounting import unmount_below
 from s3_mounts.server import Server, any_server
-from s3_mounts.store import endpoint_url, find_credentials, require_bucket
+from s3_mounts.store import endpoint_url, require_bucket
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Traffic
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
+from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
 
 
@@ -32,8 +34,24 @@ def endpoint_url() -> str | None:
         If it is no address.
     """
     url = os.environ.get("AWS_ENDPOINT_URL")
-    if not url:
-        return None
+    if url:
+        require_address(url)
+    return url or None
+
+
+def require_address(url: str) -> None:
+    """Make sure that an address of an object store is one, without a password in it.
+
+    Parameters
+    ----------
+    url : str
+        The address.
+
+    Raises
+    ------
+    StoreError
+        If it is none.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -50,7 +68,6 @@ def endpoint_url() -> str | None:
         )
     if not usable:
         raise StoreError(f"{expected} {url!r}. Correct it, or unset it for Amazon's own store.")
-    return url
 
 
 def split_source(source: str) -> tuple[str, str]:
@@ -85,39 +102,12 @@ def split_source(source: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
-def find_credentials(session: botocore.session.Session) -> ReadOnlyCredentials:
-    """Find credentials where boto3 does.
-
-    Parameters
-    ----------
-    session : botocore.session.Session
-        Where to look, and for which profile.
-
-    Returns
-    -------
-    botocore.credentials.ReadOnlyCredentials
-        The credentials as they are now. Whether the store accepts them is another question.
-
-    Raises
-    ------
-    StoreError
-        If there are none, their profile is missing, or they have expired.
-    """
-    try:
-        session.get_scoped_config()  # it raises where there is no such profile
-        credentials = session.get_credentials()
-        frozen = credentials.get_frozen_credentials() if credentials else None
-    except BotoCoreError as error:
-        raise StoreError(f"expected credentials for the object store, found: {error}.") from error
-    if frozen is None:
-        raise StoreError(
-            "expected credentials for the object store, found none. Put them in"
-            " ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
-    return frozen
-
-
-def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10) -> None:
+def require_bucket(
+    source: str,
+    endpoint: str | None = None,
+    timeout: float = 10,
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Ask the store for the name of one object, as s3fs will.
 
     boto3 would do, but making its client takes several times as long as the whole mount.
@@ -131,6 +121,8 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
         The address of the object store; Amazon's own by default.
     timeout : float, default: 10
         How long to wait for a connection, and for an answer, in seconds.
+    options : mapping of str to str, optional
+        The options of s3fs, which may say whose credentials to take.
 
     Raises
     ------
@@ -145,12 +137,13 @@ def require_bucket(source: str, endpoint: str | None = None, timeout: float = 10
         url = f"https://{quote(bucket)}.s3.amazonaws.com/"
     where = endpoint or "Amazon S3"
 
-    # The handlers are for service clients, and loading them takes a third of a whole mount.
-    session = botocore.session.Session(include_builtin_handlers=False)
-    credentials = find_credentials(session)
+    credentials = s3fs_credentials(bucket, options)
     request = AWSRequest("GET", f"{url}?{urlencode(query)}")
-    region = session.get_config_variable("region") or "us-east-1"
-    S3SigV4Auth(credentials, "s3", region).add_auth(request)
+    if credentials:
+        session = botocore.session.Session(include_builtin_handlers=False)
+        named = options.get("region") or options.get("endpoint")
+        region = named or session.get_config_variable("region") or "us-east-1"
+        S3SigV4Auth(credentials, "s3", region).add_auth(request)
     try:
         answer = send(request, timeout)
     except BotoCoreError as error:

@@ -1,0 +1,122 @@
+"""Find the credentials that s3fs will take, to ask the store with the same."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import botocore.session
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError
+
+from s3_mounts.errors import StoreError
+
+_NONE_FOUND = (
+    "expected credentials for the object store, found none. Put them in ~/.aws/credentials, or set"
+    " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+)
+
+
+def find_credentials(session: botocore.session.Session) -> ReadOnlyCredentials:
+    """Find credentials where boto3 does.
+
+    Parameters
+    ----------
+    session : botocore.session.Session
+        Where to look, and for which profile.
+
+    Returns
+    -------
+    botocore.credentials.ReadOnlyCredentials
+        The credentials as they are now. Whether the store accepts them is another question.
+
+    Raises
+    ------
+    StoreError
+        If there are none, their profile is missing, or they have expired.
+    """
+    found = _boto_credentials(session)
+    if found is None:
+        raise StoreError(_NONE_FOUND)
+    return found
+
+
+def _boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials | None:
+    try:
+        session.get_scoped_config()  # it raises where there is no such profile
+        credentials = session.get_credentials()
+        return credentials.get_frozen_credentials() if credentials else None
+    except BotoCoreError as error:
+        raise StoreError(f"expected credentials for the object store, found: {error}.") from error
+
+
+def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredentials | None:
+    """Find credentials where s3fs does.
+
+    A password file that is an option wins. The keys of the environment come next, then the file
+    that ``AWS_CREDENTIAL_FILE`` names, ``~/.aws/credentials`` or a role of the machine,
+    ``~/.passwd-s3fs`` and ``/etc/passwd-s3fs``. The lesson "Credentials and other stores" shows
+    who wins.
+
+    Parameters
+    ----------
+    bucket : str
+        The bucket; a password file may have keys for it alone.
+    options : mapping of str to str
+        The options of s3fs, and their values.
+
+    Returns
+    -------
+    botocore.credentials.ReadOnlyCredentials or None
+        The credentials; None where s3fs is told to need none, with ``public_bucket=1``.
+
+    Raises
+    ------
+    StoreError
+        If there are none, their profile is missing, or they have expired.
+    """
+    if options.get("public_bucket") == "1":
+        return None
+    if "passwd_file" in options:
+        return _in_password_file(Path(options["passwd_file"]), bucket)
+    has_keys = bool(os.environ.get("AWS_ACCESS_KEY_ID"))
+    if "AWS_CREDENTIAL_FILE" in os.environ and not has_keys:
+        return _in_password_file(Path(os.environ["AWS_CREDENTIAL_FILE"]), bucket)
+    # boto3 would let a profile that is asked for win over the environment; s3fs does not.
+    profile = None if has_keys else options.get("profile")
+    # The handlers are for service clients, and loading them takes a third of a whole mount.
+    session = botocore.session.Session(profile=profile, include_builtin_handlers=False)
+    found = _boto_credentials(session)
+    if found:
+        return found
+    for path in (Path.home() / ".passwd-s3fs", Path("/etc/passwd-s3fs")):
+        if os.access(path, os.R_OK):
+            return _in_password_file(path, bucket)
+    raise StoreError(_NONE_FOUND)
+
+
+def _in_password_file(path: Path, bucket: str) -> ReadOnlyCredentials:
+    try:
+        lines = re.findall(r"(?m)^[^#\s].*", path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"expected to read credentials in {path}, but: {error}. Check the name, and that it"
+            " is a file of yours with mode 0600."
+        ) from error
+    named = dict(re.split(r"\s*=\s*", line.strip(), maxsplit=1) for line in lines if "=" in line)
+    if {"AWSAccessKeyId", "AWSSecretKey"} <= named.keys():
+        return ReadOnlyCredentials(named["AWSAccessKeyId"], named["AWSSecretKey"], None)
+    keys = {
+        whose.rstrip(":"): (key, secret)
+        for line in lines
+        for whose, key, secret in re.findall(r"^([^:]+:)?([^:]+):([^:]+)$", line.strip())
+    }
+    pair = keys.get(bucket) or keys.get("")
+    if not pair:
+        raise StoreError(
+            f"expected a line ID:SECRET in {path}, or {bucket}:ID:SECRET for this bucket alone,"
+            " found none. Add it."
+        )
+    return ReadOnlyCredentials(*pair, None)
