@@ -80,17 +80,17 @@ def lint(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the helper against plain s3fs and iris.save, and what each lesson takes."""
     install(session, "tests")
-    session.run("python", "benchmarks/mount_overhead.py")
-    session.run("python", "benchmarks/saving.py")
-    session.run("python", "benchmarks/load.py")
-    session.run("python", "benchmarks/lessons.py")
+    session.run("python", "-m", "benchmarks.mount_overhead")
+    session.run("python", "-m", "benchmarks.saving")
+    session.run("python", "-m", "benchmarks.load")
+    session.run("python", "-m", "benchmarks.lessons")
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """Kill processes at random moments, and write what they have left."""
     install(session, "tests")
-    session.run("python", "benchmarks/soak.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.soak", *session.posargs)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""Load a mount: many mounts in a row, many readers and writers at once, many objects.
+"""Load a mount: many mounts in a row, many readers and writers at once, many objects, a large one.
 
 Writes counts to ``benchmarks/load.json``. What must be equal is compared here, and a difference
 ends the run.
@@ -11,12 +11,25 @@ import hashlib
 import json
 import os
 import resource
+import shutil
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import boto3
+import dask.array as da
+import iris
 import psutil
+from iris.cube import Cube
 
-from s3_mounts import Sandbox, mount, start_sandbox
+from proof.seaweedfs import KEY, SECRET, seaweedfs
+from s3_mounts import (
+    Sandbox,
+    mount,
+    save_cube,
+    sparse_read_options,
+    start_sandbox,
+)
 from s3_mounts.program import find_s3fs, s3fs_version
 
 RESULT = Path(__file__).with_name("load.json")
@@ -105,13 +118,44 @@ def many(sandbox: Sandbox, count: int) -> dict[str, object]:
     return {"objects": count, "requests": traffic.requests, "operations": traffic.operations}
 
 
+def large(times: int) -> dict[str, object]:
+    """Save, copy and load a large cube, on a store that keeps it on the disk, not in memory."""
+    values = da.random.default_rng(0).standard_normal(
+        (times, 1000, 1000), dtype="f4", chunks=(10, 1000, 1000)
+    )
+    cube = Cube(values, var_name="noise", units="K")
+    with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder), "our-data", 10) as s3:
+        environment = {
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "S3_MOUNTS_BUCKET": "our-data",
+            "S3_MOUNTS_ENDPOINT_URL": s3.meta.endpoint_url,
+        }
+        with mock.patch.dict(os.environ, environment), start_sandbox("large") as sandbox:
+            mount_point = sandbox.directory / "large"
+            mount_point.mkdir()
+            with mount(sandbox.source, mount_point):
+                save_cube(cube, mount_point / "saved.nc")
+                shutil.copyfile(mount_point / "saved.nc", mount_point / "copied.nc")
+            options = sparse_read_options(sandbox.directory / "cache")
+            with mount(sandbox.source, mount_point, options):
+                loaded = iris.load_cube(mount_point / "copied.nc").core_data()
+                right = int((loaded == values).sum().compute(num_workers=2))
+            assert right == values.size, f"{values.size - right} of {values.size} differ"
+            size = sandbox.sizes()["copied.nc"]
+    return {"GB": round(size / 1e9, 2), "numbers": values.size, "right": right}
+
+
 def main() -> None:
     """Do all, and write what was counted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=32)
     parser.add_argument("--objects", type=int, default=10_000)
+    parser.add_argument("--times", type=int, default=540)
     arguments = parser.parse_args()
+    iris.FUTURE.save_split_attrs = True
     with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
         result = {
             "date": datetime.date.today().isoformat(),
@@ -123,6 +167,7 @@ def main() -> None:
                 resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
             ),
         }
+    result["large"] = large(arguments.times)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 

@@ -14,6 +14,7 @@ import pytest
 
 from s3_mounts import mount, mount_table, start_sandbox
 from s3_mounts.guardian import VARIABLE, marked
+from s3_mounts.leftovers import remove_leftovers
 from s3_mounts.mounting import _has_ended
 from s3_mounts.sandbox import OWN_BUCKET
 
@@ -252,3 +253,17 @@ def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_re
         assert not folder.exists()
     assert str(folder) in capfd.readouterr().err
     assert not os.listdir(tmp_path)
+
+
+def test_a_folder_that_was_not_finished_is_removed_once_it_is_old(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    empty, locking, used, new = (tmp_path / f"s3-mounts-{name}" for name in "abcd")
+    for folder in (empty, locking, used, new):
+        folder.mkdir()
+    (locking / ".in_use.new").touch()
+    (used / "precious").touch()
+    for folder in (empty, locking, used):
+        os.utime(folder, (0, 0))
+    remove_leftovers()
+    assert sorted(tmp_path.iterdir()) == [used, new]
+    assert list(used.iterdir()) == [used / "precious"]

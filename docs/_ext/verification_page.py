@@ -156,24 +156,26 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
         f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and the seed"
         f" {trial['seed']}, had {trial['rounds']} rounds.",
     )
-    hanging = "processes that had to be killed, since a signal did not end them in 30 seconds"
-    rows = [[what if what != "hangs" else hanging, str(n)] for what, n in trial["left"].items()]
+    rows = [[what, str(count)] for what, count in trial["left"].items()]
     kills = [[what, str(count)] for what, count in trial["kills"].items()]
     return [
         said,
-        _table(["What was left after all rounds", "How many"], [list(row) for row in rows]),
+        _table(["What was left after all rounds", "How many"], rows),
         _table(["Who got which signal", "How often"], [list(row) for row in kills]),
     ]
 
 
 def _load(app: Sphinx) -> list[nodes.Node]:
     trial = json.loads(LOAD.read_text())
-    once, many, row = trial["at once"], trial["many"], trial["in a row"]
+    once, many, row, large = (trial[name] for name in ("at once", "many", "in a row", "large"))
     rows = [
         ["Processes that read and wrote at once", str(once["processes"])],
         ["Of these, right in every byte", str(once["right"])],
         ["Objects in one directory, all listed", f"{many['objects']:,}"],
         ["Requests for that", f"{many['requests']:,}"],
+        ["Size of a file that was saved, copied and loaded", f"{large['GB']} GB"],
+        ["Numbers in it", f"{large['numbers']:,}"],
+        ["Of these, right after all that", f"{large['right']:,}"],
         ["Mounts and unmounts in a row", f"{row['cycles']:,}"],
         ["More processes afterwards", str(row["more processes"])],
         ["More open files afterwards", str(row["more open files"])],

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,9 @@ from s3_mounts.mount_table import abandon_below, remove_folder
 
 _PREFIX = "s3-mounts-"
 _LOCK = ".in_use"
+_NEW_LOCK = f"{_LOCK}.new"
+_TO_LOCK = 60
+"""After how many seconds a folder without a lock is one whose maker was killed."""
 
 
 def make_folder(**note: str | None) -> tuple[Path, IO[str]]:
@@ -43,12 +47,12 @@ def make_folder(**note: str | None) -> tuple[Path, IO[str]]:
         The lock. Close it when the folder has been removed.
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
-    lock = (folder / f"{_LOCK}.new").open("x")
+    lock = (folder / _NEW_LOCK).open("x")
     json.dump(note, lock)
     lock.flush()
     fcntl.flock(lock, fcntl.LOCK_EX)
     # Nobody must find the lock before it is locked.
-    (folder / f"{_LOCK}.new").rename(folder / _LOCK)
+    (folder / _NEW_LOCK).rename(folder / _LOCK)
     return folder, lock
 
 
@@ -60,6 +64,17 @@ def remove_leftovers() -> None:
             if folder.stat().st_uid == os.geteuid():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 print(f"s3_mounts: {_remove(folder, json.load(lock))}", file=sys.stderr)
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/"):
+        with contextlib.suppress(OSError):
+            _remove_unfinished(folder)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    known = folder.stat()
+    old = time.time() - known.st_mtime > _TO_LOCK
+    if old and known.st_uid == os.geteuid() and set(os.listdir(folder)) <= {_NEW_LOCK}:
+        (folder / _NEW_LOCK).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _remove(folder: Path, note: dict[str, str]) -> str:

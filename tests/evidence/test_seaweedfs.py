@@ -1,124 +1,31 @@
 """The check and a lesson on a store that is not the sandbox's: SeaweedFS, written in Go."""
 
-import contextlib
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import sysconfig
 import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
-import boto3
 import pytest
 
 from proof.project import ROOT
+from proof.seaweedfs import KEY, SECRET, seaweedfs
 from s3_mounts import mount_table
 
 CHECK = [sys.executable, "-m", "s3_mounts", "check"]
 LESSON = ROOT / "tutorials/1_first_steps/1_your_first_bucket.py"
 BUCKET = "our-data"
-KEY, SECRET = "facility-key", "facility-secret"
 THEIRS = {"precious": b"theirs", "s3-mounts-check-of-others/x": b"also theirs"}
-GRPC_SOCKETS = "/tmp/seaweedfs-{}-grpc-{}.sock"
-SERVICES = ("master", "volume", "filer", "s3")
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def await_answer(url, process, log):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError):
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-            except urllib.error.HTTPError as answer:
-                answer.close()
-            return
-        time.sleep(0.1)
-    pytest.fail(f"expected SeaweedFS at {url}, but it does not answer: {log.read_text()[-2000:]}")
-
-
-def await_room(s3):
-    """It answers some time before it has a volume to write to."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            s3.create_bucket(Bucket=BUCKET)
-            for key, content in THEIRS.items():
-                s3.put_object(Bucket=BUCKET, Key=key, Body=content)
-        except s3.exceptions.ClientError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """SeaweedFS on the loopback interface, and a client that is past all that is tested."""
-    folder = tmp_path_factory.mktemp("seaweedfs")
-    identity = {"name": "facility", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
-    (folder / "identities.json").write_text(
-        json.dumps({"identities": [identity | {"actions": ["Admin"]}]})
-    )
-    (folder / "data").mkdir()
-    http, grpc = free_ports(4), free_ports(4)
-    options = {
-        "dir": folder / "data",
-        "ip": "127.0.0.1",
-        "ip.bind": "127.0.0.1",
-        "master.telemetry": "false",
-        "master.volumeSizeLimitMB": 64,
-        "volume.max": 20,
-        "filer.localSocket": folder / "filer",
-        "s3": "true",
-        "s3.localSocket": folder / "s3",
-        "s3.config": folder / "identities.json",
-        "s3.port.iceberg": 0,
-        "s3.port.lance": 0,
-    }
-    for service, port, other in zip(SERVICES, http, grpc, strict=True):
-        options |= {f"{service}.port": port, f"{service}.port.grpc": other}
-    log = folder / "log"
-    weed = Path(sysconfig.get_path("scripts"), "weed")
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            # It must not outlive a test run that is killed.
-            ["setpriv", "--pdeathsig", "KILL", weed, "-logtostderr=true", "server"]
-            + [f"-{name}={value}" for name, value in options.items()],
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        url = f"http://127.0.0.1:{http[-1]}"
-        await_answer(url, process, log)
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=url,
-            aws_access_key_id=KEY,
-            aws_secret_access_key=SECRET,
-            region_name="us-east-1",
-        )
-        await_room(s3)
+    """SeaweedFS, and a client that is past all that is tested."""
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs"), BUCKET) as s3:
+        for key, content in THEIRS.items():
+            s3.put_object(Bucket=BUCKET, Key=key, Body=content)
         yield s3
-    finally:
-        process.kill()
-        process.wait()
-        for service, port in zip(SERVICES, grpc, strict=True):
-            Path(GRPC_SOCKETS.format(service, port)).unlink(missing_ok=True)
 
 
 @pytest.fixture
