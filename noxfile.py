@@ -77,6 +77,14 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of everything that is installed; this needs the internet."""
+    install(session, "tests")
+    session.install("pip-audit>=2.9")
+    session.run("pip-audit", "--skip-editable", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the helper against plain s3fs and iris.save, and what each lesson takes."""
     install(session, "tests")

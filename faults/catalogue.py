@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faults.proxy import Order
-from faults.trials import BOUNDED, PATIENT, Fault
+from faults.trials import BOUNDED, PATIENT, SENSIBLE, Fault
 
 GET = ["GetObject"]
 HEAD = ["HeadObject"]
@@ -18,6 +18,20 @@ def status(number: int, operations: list[str], times: int = 0, keys: str = "") -
     """Have requests refused with a status."""
     return Order("status", operations, status=number, times=times, keys=keys)
 
+
+WAIT = tuple(
+    Fault("wait", f"{title}, {words}", order, options, limit=7200)
+    for title, order in {
+        "Connections are refused": Order("refused"),
+        "Connections get no answer": Order("unreachable"),
+        "No answer": Order("hang", GET),
+        "503 for data": status(503, GET),
+    }.items()
+    for words, options in {
+        "with the defaults": (),
+        f"with {', '.join(SENSIBLE)}": SENSIBLE,
+    }.items()
+)
 
 READ = (
     Fault("read", "Connections are refused", Order("refused")),
@@ -90,4 +104,4 @@ FIND = (
     Fault("find", "500 for one file, once", status(500, HEAD, 1, "1.pp"), PATIENT),
 )
 
-CATALOGUE = (*READ, *WRITE, *CHANGE, *FIND)
+CATALOGUE = (*WAIT, *READ, *WRITE, *CHANGE, *FIND)

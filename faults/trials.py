@@ -29,14 +29,17 @@ from s3_mounts import Sandbox, fine_temperature, mount, mount_table, sparse_read
 from s3_mounts.errors import UnmountError
 from s3_mounts.mounting import endpoint_options
 
-LIMIT = 100
-"""How long an access may take, in seconds, until it counts as one that does not come back."""
+_TO_CHECK = 100
+"""How long a look at what is stored may take, in seconds."""
 
 _ASKING = threading.Lock()
 """Held while children are asked how they ended: each says so once, and starting one asks all."""
 
 BOUNDED = ("retries=1", "connect_timeout=2", "readwrite_timeout=2")
 """Options of s3fs that make it give up soon."""
+
+SENSIBLE = ("retries=3", "connect_timeout=10", "readwrite_timeout=20")
+"""What the site suggests."""
 
 PATIENT = ("retries=5", "connect_timeout=2", "readwrite_timeout=2")
 """The same, with as many tries as by default."""
@@ -49,7 +52,7 @@ class Access:
     Attributes
     ----------
     kind : str
-        ``"read"``, ``"write"``, ``"change"`` or ``"find"``.
+        ``"wait"``, ``"read"``, ``"write"``, ``"change"`` or ``"find"``.
     title : str
         Who does it.
     do : callable
@@ -68,7 +71,9 @@ class Access:
 
 
 ACCESSES = (
+    Access("wait", "open", accesses.read_bytes),
     Access("read", "open", accesses.read_bytes),
+    Access("read", "open, the first half", accesses.read_part),
     Access("read", "netCDF4", accesses.read_variable),
     Access("read", "netCDF4, held open", accesses.read_held_variable),
     Access("read", "Iris, netCDF", accesses.load),
@@ -101,7 +106,9 @@ class Fault:
     seconds : float
         How long it lasts; 0 for as long as the access.
     cached : bool
-        Whether to mount with the options for sparse reads, which keep what was read.
+        Whether to mount with the options for sparse reads, which keep what was read; not to write.
+    limit : float
+        How long an access may take, in seconds, until it counts as one that does not come back.
     """
 
     kind: str
@@ -110,6 +117,7 @@ class Fault:
     options: Sequence[str] = BOUNDED
     seconds: float = 0
     cached: bool = True
+    limit: float = 100
 
     def accesses(self) -> list[Access]:
         """List the accesses to which it can happen.
@@ -220,7 +228,8 @@ class Laboratory:
         key = f"{folder.name}{access.suffix}"
         self._prepare(access, key, local)
         path = folder / "mount" / key
-        usual = sparse_read_options(folder / "cache") if fault.cached else ["multipart_size=5"]
+        keeps = fault.cached and access.kind != "write"
+        usual = sparse_read_options(folder / "cache") if keeps else ["multipart_size=5"]
         options = [*endpoint_options(network.url), *usual, *fault.options]
         later = ""
         with _mounted(self._sandbox.source, folder / "mount", options):
@@ -230,18 +239,18 @@ class Laboratory:
             if fault.seconds:
                 mended.start()
             started = time.monotonic()
-            told, right = _result(child, pipe)
+            told, right = _result(child, pipe, fault.limit)
             seconds = time.monotonic() - started
             mended.cancel()
             if not network.mend() and fault.order.how not in CONNECTIONS:
                 raise RuntimeError(f"expected {fault} in {access}, but it was not played: {told}.")
             if not access.check:
-                later = _data(*_result(*self._child(access.do, path, local)))
+                later = _data(*_result(*self._child(access.do, path, local), fault.limit))
         data = self._stored(key, access, local) if access.check else _data(told, right)
         return Outcome(told, data, later, round(seconds, 1))
 
     def _prepare(self, access: Access, key: str, local: Path) -> None:
-        if access.kind in ("read", "change"):
+        if access.kind in ("wait", "read", "change"):
             self._sandbox.add_file(local, key)
         elif access.kind == "find":
             for number in range(accesses.FILES):
@@ -269,15 +278,15 @@ class Laboratory:
         self._store.download_file(self._sandbox.bucket, key, str(stored))
         if access.kind == "change" and stored.read_bytes() == local.read_bytes():
             return "as before"
-        _, right = _result(*self._child(access.check, stored, local))
+        _, right = _result(*self._child(access.check, stored, local), _TO_CHECK)
         stored.unlink()
         return "right" if right else "wrong"
 
 
-def _result(child: BaseProcess, pipe: Connection) -> tuple[str, bool]:
+def _result(child: BaseProcess, pipe: Connection, limit: float) -> tuple[str, bool]:
     with pipe:
         pipe.send("go")
-        if not multiprocessing.connection.wait([child.sentinel], LIMIT):
+        if not multiprocessing.connection.wait([child.sentinel], limit):
             child.kill()
             return "no answer", False
         with _ASKING:

@@ -1,6 +1,5 @@
 """The store is asked with the credentials that s3fs takes."""
 
-import secrets
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from s3_mounts import StoreError, mount
 from s3_mounts.store import require_bucket
 
-SECRET = secrets.token_hex(20)
+SECRET = "a-planted-secret"
 
 
 @pytest.fixture
@@ -107,6 +106,7 @@ def test_a_public_bucket_is_asked_without(sandbox, mount_point, home):
         (f"other-data:from-other:{SECRET}\n", "expected a line ID:SECRET"),
         (f"a:b:c:{SECRET}", "expected a line ID:SECRET"),
     ],
+    ids=["missing", "no text", "empty", "for another bucket", "too long"],
 )
 def test_a_password_file_without_keys_is_a_clear_error(sandbox, mount_point, home, text, message):
     if text is not None:

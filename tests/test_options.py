@@ -6,13 +6,18 @@ from s3_mounts import mount, sparse_read_options, threads_option, whole_file_opt
 
 
 @pytest.mark.parametrize(
-    ("version", "threads"), [("1.90", "parallel_count=1"), ("1.96", "max_thread_count=2")]
+    ("version", "of_the_version"),
+    [
+        ("1.90", ["parallel_count=1", "nomultipart"]),
+        ("1.95", ["parallel_count=1"]),
+        ("1.96", ["max_thread_count=2"]),
+    ],
 )
-def test_sparse_read_options_have_the_names_of_the_version(fake_program, version, threads):
+def test_sparse_read_options_are_those_for_the_version(fake_program, version, of_the_version):
     fake_program("s3fs", f"echo Amazon Simple Storage Service File System V{version}")
     assert sparse_read_options("/cache") == [
         "multipart_size=5",
-        threads,
+        *of_the_version,
         "use_cache=/cache",
         "del_cache",
     ]

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from s3_mounts.program import find_s3fs, s3fs_version
 
 _RENAMED_IN = (1, 96)
+_MISSED_SINCE = (1, 95)
+"""The oldest version that was seen to report, in every read, what the store no longer has."""
 
 
 def option_values(options: Iterable[str]) -> dict[str, str]:
@@ -98,9 +100,17 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     Notes
     -----
     The number of threads is 1, but 2 from 1.96 on, see `threads_option`.
+
+    Do not rename files on a mount with a cache of s3fs 1.90: they are read as zeros then. The page
+    "When the network or the store fails" has the exact case.
+
+    Before 1.95 there is ``nomultipart``, too. Without it s3fs 1.90 hands out zeros, and no error,
+    for what it cannot find in the store any more: an object that was deleted while you read it.
+    With it a file that you write is stored in one request, which stores refuse above 5 GB.
     """
     name, least = _threads()
-    return ["multipart_size=5", f"{name}={least}", *whole_file_options(cache)]
+    honest = [] if s3fs_version(find_s3fs()) >= _MISSED_SINCE else ["nomultipart"]
+    return ["multipart_size=5", f"{name}={least}", *honest, *whole_file_options(cache)]
 
 
 def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
@@ -120,5 +130,9 @@ def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
     -------
     list of str
         Values for ``-o``, for `mount`; the same for every version of s3fs.
+
+    Notes
+    -----
+    Do not rename files on a mount with a cache of s3fs 1.90, see `sparse_read_options`.
     """
     return [f"use_cache={os.fspath(cache)}", "del_cache"]

@@ -168,6 +168,8 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # :func:`~s3_mounts.sparse_read_options` gives the options that keep the prefetch small,
 # under the names that your version of ``s3fs`` takes.
 # They also keep what was read on the local disk.
+# Before 1.95 ``nomultipart`` is among them, so that you see an error where an object was deleted
+# while you read it, see :doc:`/explanation/when_the_network_fails`.
 # The cache is a directory that is used for nothing else: ``del_cache`` deletes what is below it,
 # whoever put it there.
 

@@ -350,7 +350,8 @@ plt.show()
 #      - Options since s3fs 1.96
 #      - Helper
 #    * - sparse reads
-#      - ``multipart_size=5``, ``parallel_count=1``, ``use_cache=DIR``, ``del_cache``
+#      - ``multipart_size=5``, ``parallel_count=1``, ``use_cache=DIR``, ``del_cache``; before 1.95
+#        also ``nomultipart``
 #      - ``multipart_size=5``, ``max_thread_count=2``, ``use_cache=DIR``, ``del_cache``
 #      - :func:`~s3_mounts.sparse_read_options`
 #    * - whole files
