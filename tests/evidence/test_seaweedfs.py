@@ -115,6 +115,27 @@ def test_a_bucket_can_be_named_in_the_command(environment):
     assert "expected the bucket 'no-such-bucket'" in ended.stdout
 
 
+SAVE = """
+import iris
+from s3_mounts import mount, save_cube, start_sandbox
+
+iris.FUTURE.save_split_attrs = True
+with start_sandbox("results", ["air_temp.pp"]) as sandbox:
+    mount_point = sandbox.directory / "my_bucket"
+    mount_point.mkdir()
+    with mount(sandbox.source, mount_point) as bucket:
+        cube = iris.load_cube(bucket / "air_temp.pp")
+        for ending in ("nc", "pp"):
+            save_cube(cube, bucket / f"saved.{ending}")
+            print(ending, abs(iris.load_cube(bucket / f"saved.{ending}").data - cube.data).max())
+"""
+
+
+def test_cubes_are_saved_on_seaweedfs(environment):
+    ended = run([sys.executable, "-c", SAVE], environment)
+    assert ended.stdout.splitlines()[2:] == ["nc 0.0", "pp 0.0"], ended.stderr
+
+
 def test_a_lesson_runs_on_seaweedfs(environment):
     ended = run([sys.executable, LESSON], environment)
     assert ended.returncode == 0, ended.stderr

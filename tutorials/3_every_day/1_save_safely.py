@@ -9,7 +9,7 @@ See how a save to a bucket can fail, what is left of it, and save so that nothin
 * **You need** the ``s3fs`` program and FUSE.
   You need no S3 account: the lesson watches the server of the sandbox, so it does not run
   on a bucket of your own.
-* **Time**: nine minutes to read.
+* **Time**: ten minutes to read.
 """
 
 # %%
