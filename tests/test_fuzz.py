@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from s3_mounts import S3MountsError, StoreError, mount, mount_table
+from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.guardian import VARIABLE
+from s3_mounts.options import option_values
 from s3_mounts.program import s3fs_version
 from s3_mounts.store import endpoint_url, require_bucket, split_source
 from s3_mounts.traffic import access_key, operation_name
@@ -47,6 +49,23 @@ def test_an_address_is_taken_or_refused(url):
         patch.setenv("AWS_ENDPOINT_URL", url)
         with contextlib.suppress(StoreError):
             assert endpoint_url() in (url, None)
+
+
+@given(text=TEXT | st.from_regex(r"(([a-z]{0,3}:){0,3}[a-z]{0,3}(=x)?\n){0,4}", fullmatch=True))
+@example(text="AWSAccessKeyId=\nAWSSecretKey=\n")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_password_file_is_understood_or_refused(tmp_path, text):
+    file = tmp_path / "key"
+    file.write_text(text)
+    with contextlib.suppress(StoreError):
+        found = s3fs_credentials("climate-data", {"passwd_file": str(file)})
+        assert found.access_key
+        assert found.secret_key
+
+
+@given(text=TEXT)
+def test_of_an_option_that_is_given_twice_the_last_counts(text):
+    assert option_values([f"a=b,{text}", "a=c"])["a"] == "c"
 
 
 @few

@@ -276,3 +276,8 @@ def test_what_cannot_be_removed_is_said(own_bucket, monkeypatch):
         ):
             sandbox.stop()
     assert not sandbox.directory.exists()
+
+
+def test_nobody_else_may_look_into_its_folder(sandbox):
+    for folder in (sandbox.directory, sandbox.directory.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700

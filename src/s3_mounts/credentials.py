@@ -106,7 +106,7 @@ def _in_password_file(path: Path, bucket: str) -> ReadOnlyCredentials:
             " is a file of yours with mode 0600."
         ) from error
     named = dict(re.split(r"\s*=\s*", line.strip(), maxsplit=1) for line in lines if "=" in line)
-    if {"AWSAccessKeyId", "AWSSecretKey"} <= named.keys():
+    if named.get("AWSAccessKeyId") and named.get("AWSSecretKey"):
         return ReadOnlyCredentials(named["AWSAccessKeyId"], named["AWSSecretKey"], None)
     keys = {
         whose.rstrip(":"): (key, secret)
