@@ -10,7 +10,6 @@ import datetime
 import hashlib
 import json
 import os
-import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -156,18 +155,17 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=540)
     arguments = parser.parse_args()
     iris.FUTURE.save_split_attrs = True
+    result = {
+        "date": datetime.date.today().isoformat(),
+        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
+        "large": large(arguments.times),
+    }
     with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
-        result = {
-            "date": datetime.date.today().isoformat(),
-            "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
+        result |= {
+            "in a row": in_a_row(sandbox, arguments.cycles),
             "at once": at_once(sandbox, arguments.workers),
             "many": many(sandbox, arguments.objects),
-            "in a row": in_a_row(sandbox, arguments.cycles),
-            "peak MB of memory of this process": round(
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-            ),
         }
-    result["large"] = large(arguments.times)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 

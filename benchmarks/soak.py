@@ -15,16 +15,16 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 import psutil
 
 from s3_mounts import mount_table, start_sandbox
-from s3_mounts.mount_table import abandon_below
+from s3_mounts.mount_table import abandon_below, remove_folder
 from s3_mounts.program import find_s3fs, s3fs_version
 from s3_mounts.sandbox import OWN_BUCKET
 from s3_mounts.server import shared_server
@@ -36,12 +36,16 @@ BY_ITSELF = 120
 ``s3fs`` tries for a minute to reach a store that was killed; so long, a process that saves waits.
 """
 
+AT_ONCE = 4
+"""How many rounds are played at the same time: they mostly wait."""
+
 USER = """
+import os
 import shutil
 import iris
 from s3_mounts import mount, sample_path, start_sandbox
 while True:
-    with start_sandbox("soak", ["air_temp.pp"]) as sandbox:
+    with start_sandbox(os.path.basename(os.environ["TMPDIR"]), ["air_temp.pp"]) as sandbox:
         mount_point = sandbox.directory / "my_bucket"
         mount_point.mkdir()
         for _ in range(3):
@@ -81,7 +85,7 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
         environment[OWN_BUCKET] = own_bucket
     victim = chance.choice(["user", "user", "s3fs", "server"])
     name = chance.choice(["SIGINT", "SIGTERM", "SIGKILL"])
-    moment = chance.uniform(0.1, 6)
+    moment = chance.uniform(0.1, 15)
     user = subprocess.Popen(
         [sys.executable, "-c", USER],
         env=environment,
@@ -130,24 +134,30 @@ def mounts(folder: Path) -> list[Path]:
 
 def soak(rounds: int, seed: int) -> dict[str, object]:
     """Do the rounds, and sum up what they left."""
-    chance = random.Random(seed)
     kills: Counter[str] = Counter()
     left: Counter[str] = Counter()
     with shared_server(), start_sandbox("my-own-bucket", []) as sandbox:
         bucket = boto3.resource("s3").Bucket(sandbox.bucket)
         bucket.put_object(Key=PRECIOUS, Body=b"!")
-        for number in range(rounds):
-            with tempfile.TemporaryDirectory(dir=sandbox.directory) as name:
-                folder = Path(name)
-                what, found = one_round(chance, folder, sandbox.bucket if number % 2 else "")
-                found["objects"] = len([o for o in bucket.objects.all() if o.key != PRECIOUS])
+
+        def play(number: int) -> tuple[str, dict[str, int]]:
+            chance = random.Random(f"{seed} {number}")
+            folder = sandbox.directory / f"round-{number}"
+            folder.mkdir()
+            what, found = one_round(chance, folder, sandbox.bucket if number % 2 else "")
+            found["objects"] = len(list(bucket.objects.filter(Prefix=f"{folder.name}-")))
+            for process in family(folder):
+                process.kill()
+            abandon_below(folder)
+            remove_folder(folder)
+            return what, found
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for number, (what, found) in enumerate(pool.map(play, range(rounds)), 1):
                 kills[what] += 1
                 left.update(found)
                 seen = ", ".join(f"{count} {name}" for name, count in found.items() if count)
-                print(f"{number + 1:>4}  {what:<28}{seen}", flush=True)
-                for process in family(folder):
-                    process.kill()
-                abandon_below(folder)
+                print(f"{number:>4}  {what:<28}{seen}", flush=True)
         assert [o.key for o in bucket.objects.all()] == [PRECIOUS] or left["objects"]
     return {
         "date": datetime.date.today().isoformat(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faults.proxy import Order
-from faults.trials import BOUNDED, PATIENT, SENSIBLE, Fault
+from faults.trials import BOUNDED, PATIENT, Fault
 
 GET = ["GetObject"]
 HEAD = ["HeadObject"]
@@ -19,8 +19,11 @@ def status(number: int, operations: list[str], times: int = 0, keys: str = "") -
     return Order("status", operations, status=number, times=times, keys=keys)
 
 
+SHORT = ("connect_timeout=10", "readwrite_timeout=20")
+"""How long a try may take, in the trials of waiting."""
+
 WAIT = tuple(
-    Fault("wait", f"{title}, {words}", order, options, limit=7200)
+    Fault("wait", f"{title}, {words}", order, options, limit=600)
     for title, order in {
         "Connections are refused": Order("refused"),
         "Connections get no answer": Order("unreachable"),
@@ -29,7 +32,8 @@ WAIT = tuple(
     }.items()
     for words, options in {
         "with the defaults": (),
-        f"with {', '.join(SENSIBLE)}": SENSIBLE,
+        "with two tries": ("retries=2", *SHORT),
+        "with one try": ("retries=1", *SHORT),
     }.items()
 )
 

@@ -38,9 +38,6 @@ _ASKING = threading.Lock()
 BOUNDED = ("retries=1", "connect_timeout=2", "readwrite_timeout=2")
 """Options of s3fs that make it give up soon."""
 
-SENSIBLE = ("retries=3", "connect_timeout=10", "readwrite_timeout=20")
-"""What the site suggests."""
-
 PATIENT = ("retries=5", "connect_timeout=2", "readwrite_timeout=2")
 """The same, with as many tries as by default."""
 

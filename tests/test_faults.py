@@ -56,6 +56,12 @@ def test_the_page_explains_all_reads_that_are_wrong_without_an_error(version):
     assert [one for one in silent_faults(KNOWN[version], "read") if f"*{one}*" not in page] == []
 
 
+def test_the_page_names_the_options_with_which_it_was_waited():
+    options = {option for fault in CATALOGUE if fault.kind == "wait" for option in fault.options}
+    assert len(options) == 4
+    assert [option for option in options if f"``{option}``" not in PAGE.read_text()] == []
+
+
 @pytest.mark.parametrize("version", KNOWN)
 def test_only_one_fault_loses_what_is_written_without_an_error(version):
     assert silent_faults(KNOWN[version], "write") == {"200 at the end, with an error in it"}

@@ -281,3 +281,15 @@ def test_what_cannot_be_removed_is_said(own_bucket, monkeypatch):
 def test_nobody_else_may_look_into_its_folder(sandbox):
     for folder in (sandbox.directory, sandbox.directory.parent):
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_boto3_takes_the_keys_of_the_sandbox_and_afterwards_yours(monkeypatch, sandbox):
+    def key():
+        return boto3.client("s3")._get_credentials().access_key
+
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    assert key() == "mine"
+    with start_sandbox("other-data"):
+        assert key() != "mine"
+    assert key() == "mine"

@@ -295,11 +295,14 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
 def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
     """Set environment variables for the block, or unset those that have None."""
     before = {name: os.environ.get(name) for name in values}
+    # boto3 keeps the keys that its first client has found.
+    session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, None
     _set(values)
     try:
         yield
     finally:
         _set(before)
+        boto3.DEFAULT_SESSION = session
 
 
 def _set(values: Mapping[str, str | None]) -> None:
