@@ -240,8 +240,9 @@ sparse = run_all(tuned)
 # %% C15
 # Reading takes fewer requests then, and far fewer bytes.
 # A PP save straight onto the mount takes many uploads with any options.
-# With the small ``multipart_size`` even an upload of 6 MB is one in parts, which takes a request
-# before it and one after it.
+# From s3fs 1.95 on, the small ``multipart_size`` makes even an upload of 6 MB one in parts, which
+# takes a request before it and one after it.
+# Before, ``nomultipart`` is among these options, and it is a single request.
 #
 # What that is in money
 # ---------------------
