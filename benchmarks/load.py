@@ -22,13 +22,7 @@ import psutil
 from iris.cube import Cube
 
 from proof.seaweedfs import KEY, SECRET, seaweedfs
-from s3_mounts import (
-    Sandbox,
-    mount,
-    save_cube,
-    sparse_read_options,
-    start_sandbox,
-)
+from s3_mounts import Sandbox, mount, save_cube, sparse_read_options, start_sandbox
 from s3_mounts.program import find_s3fs, s3fs_version
 
 RESULT = Path(__file__).with_name("load.json")

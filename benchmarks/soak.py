@@ -53,7 +53,7 @@ while True:
                 iris.load_cube(bucket / "air_temp.pp").data
                 shutil.copy(sample_path("air_temp.pp"), bucket / "copy.pp")
 """
-PRECIOUS = "soak-theirs/precious"
+PRECIOUS = "round-theirs/precious"
 
 
 def family(folder: Path, of_kind: str = "") -> list[psutil.Process]:
@@ -114,11 +114,7 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
         if time.monotonic() > deadline:
             break
         time.sleep(0.1)
-    left = {
-        f"processes that had to be killed after {BY_ITSELF} s": hangs,
-        "processes": len(processes),
-        "mounts": len(mounts(folder)),
-    }
+    left = {"hangs": hangs, "processes": len(processes), "mounts": len(mounts(folder))}
     left["folders before the next start"] = len(os.listdir(folder))
     following = "from s3_mounts import start_sandbox; start_sandbox('soak').stop()"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -129,7 +129,6 @@ def _await_room(s3: S3Client, bucket: str) -> None:
     while True:
         try:
             s3.create_bucket(Bucket=bucket)
-            s3.put_object(Bucket=bucket, Key="room")
             s3.put_object(Bucket=bucket, Key="room", Body=b"for more")
         except ClientError:
             if time.monotonic() > deadline:

@@ -14,6 +14,10 @@ from proof.compare import difference
         ("moved <200..500> MB", "moved     486.3 MB"),
         ("<1..2000> bytes", "1,234 bytes"),
         ("a.b*", "a.b*"),
+        ("<53.3|59.5> MB", "53.3 MB"),
+        ("<53.3|59.5> MB", "59.5 MB"),
+        ("<1..2> of ...=<1,more|1|2>,end", "2 of x=1,more,end"),
+        ("<1..2> of ...=<1,more|1|2>,end", "1 of x=1,end"),
     ],
 )
 def test_what_was_said_is_what_is_shown(shown, said):
@@ -29,6 +33,8 @@ def test_what_was_said_is_what_is_shown(shown, said):
         ("a.b", "axb", "- a.b\n+ axb"),
         ("a ... c", "a b", "- a ... c\n+ a b"),
         ("<1..2> MB", "many MB", "- <1..2> MB\n+ many MB"),
+        ("<53.3|59.5> MB", "56 MB", "- <53.3|59.5> MB\n+ 56 MB"),
+        ("...=<1,more|1>,end", "x=1,mor,end", "- ...=<1,more|1>,end\n+ x=1,mor,end"),
     ],
 )
 def test_a_difference_is_told_line_by_line(shown, said, told):

@@ -204,7 +204,8 @@ def test_pages_name_no_path_of_the_machine_that_built_them(site):
     for path in (site / "build" / "html").rglob("*.html"):
         text = path.read_text()
         assert str(site.parent) not in text, path
-        assert not re.search(r"s3-mounts-\w{8}", text), path
+        # A page shows the beginning of the prefix that the check of a store uses.
+        assert "s3-mounts-" not in text.replace("s3-mounts-check-...", ""), path
 
 
 def test_a_secret_of_who_builds_is_in_nothing_that_is_built(site):

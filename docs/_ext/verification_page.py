@@ -156,7 +156,8 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
         f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and the seed"
         f" {trial['seed']}, had {trial['rounds']} rounds.",
     )
-    rows = [[what, str(count)] for what, count in trial["left"].items()]
+    hanging = "processes that had to be killed, since a signal did not end them in time"
+    rows = [[what if what != "hangs" else hanging, str(n)] for what, n in trial["left"].items()]
     kills = [[what, str(count)] for what, count in trial["kills"].items()]
     return [
         said,

@@ -25,7 +25,7 @@ from s3_mounts import guardian, mount_table
 from s3_mounts.errors import MountError, MountPointError, StoreError, UnmountError
 from s3_mounts.options import option_values
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from s3_mounts.store import endpoint_url, require_address, require_bucket, split_source
+from s3_mounts.store import endpoint_url, require_bucket, split_source
 
 _POLL = 0.002
 _SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")
@@ -176,13 +176,9 @@ def mount(
     _require_free_directory(mount_point)
 
     values = option_values(options)
-    if "url" in values:
-        require_address(values["url"])
-        endpoint: str | None = values["url"]
-        all_options = [*prefix_options(source), *options]
-    else:
-        endpoint = endpoint_url()
-        all_options = [*endpoint_options(endpoint), *prefix_options(source), *options]
+    endpoint = endpoint_url(values.get("url"))
+    pointing = [] if values.get("url") else endpoint_options(endpoint)
+    all_options = [*pointing, *prefix_options(source), *options]
     arguments = [word for option in all_options for word in ("-o", option)]
     deadline = time.monotonic() + timeout
     environment = os.environ | ({} if keep else guardian.guard(mount_point))

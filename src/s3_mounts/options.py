@@ -56,7 +56,7 @@ def threads_option(count: int) -> str:
     SetupError
         If there is no ``s3fs`` program to choose for.
     """
-    name, least = _threads()
+    name, least = _threads(s3fs_version(find_s3fs()))
     if count < least:
         raise ValueError(
             f"expected at least {least} for {name} of the s3fs that is installed, found {count}."
@@ -65,9 +65,9 @@ def threads_option(count: int) -> str:
     return f"{name}={count}"
 
 
-def _threads() -> tuple[str, int]:
+def _threads(version: tuple[int, int]) -> tuple[str, int]:
     """Name the option for threads, and the least number of them that works."""
-    if s3fs_version(find_s3fs()) < _RENAMED_IN:
+    if version < _RENAMED_IN:
         return "parallel_count", 1
     return "max_thread_count", 2
 
@@ -108,8 +108,9 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     for what it cannot find in the store any more: an object that was deleted while you read it.
     With it a file that you write is stored in one request, which stores refuse above 5 GB.
     """
-    name, least = _threads()
-    honest = [] if s3fs_version(find_s3fs()) >= _MISSED_SINCE else ["nomultipart"]
+    version = s3fs_version(find_s3fs())
+    name, least = _threads(version)
+    honest = [] if version >= _MISSED_SINCE else ["nomultipart"]
     return ["multipart_size=5", f"{name}={least}", *honest, *whole_file_options(cache)]
 
 

@@ -20,47 +20,38 @@ from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
 
 
-def endpoint_url() -> str | None:
-    """Read the address of the object store from the environment.
+def endpoint_url(option: str | None = None) -> str | None:
+    """Find the address of the object store.
+
+    Parameters
+    ----------
+    option : str, optional
+        The value of s3fs's option ``url``.
 
     Returns
     -------
     str or None
-        ``AWS_ENDPOINT_URL``, which boto3 reads too; None means Amazon's own.
+        The option, or else ``AWS_ENDPOINT_URL``, which boto3 reads too; None means Amazon's own.
 
     Raises
     ------
     StoreError
         If it is no address.
     """
-    url = os.environ.get("AWS_ENDPOINT_URL")
-    if url:
-        require_address(url)
-    return url or None
-
-
-def require_address(url: str) -> None:
-    """Make sure that an address of an object store is one, without a password in it.
-
-    Parameters
-    ----------
-    url : str
-        The address.
-
-    Raises
-    ------
-    StoreError
-        If it is none.
-    """
+    url = option or os.environ.get("AWS_ENDPOINT_URL")
+    if not url:
+        return None
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    expected = (
-        "expected an address such as https://store.example.org in AWS_ENDPOINT_URL, or in"
-        " S3_MOUNTS_ENDPOINT_URL for a lesson, found"
+    place = (
+        "the option url"
+        if option
+        else "AWS_ENDPOINT_URL, or in S3_MOUNTS_ENDPOINT_URL for a lesson"
     )
+    expected = f"expected an address such as https://store.example.org in {place}, found"
     if "@" in url:
         raise StoreError(
             f"{expected} one with a name or a password, which everybody could read in the command"
@@ -68,6 +59,7 @@ def require_address(url: str) -> None:
         )
     if not usable:
         raise StoreError(f"{expected} {url!r}. Correct it, or unset it for Amazon's own store.")
+    return url
 
 
 def split_source(source: str) -> tuple[str, str]:

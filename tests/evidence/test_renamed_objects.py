@@ -37,6 +37,15 @@ def test_in_1_90_a_change_then_stores_the_zeros(sandbox, renamed):
     assert stored(sandbox) == (bytes(1000) if OLD else CONTENT) + b"2"
 
 
+def test_what_was_written_on_the_same_mount_is_right(sandbox, mount_point):
+    with mount(
+        sandbox.source, mount_point, whole_file_options(sandbox.directory / "cache")
+    ) as bucket:
+        (bucket / "old").write_bytes(CONTENT)
+        (bucket / "old").rename(bucket / "new")
+        assert (bucket / "new").read_bytes() == CONTENT
+
+
 def test_without_a_cache_it_is_right(sandbox, mount_point):
     (sandbox.directory / "old").write_bytes(CONTENT)
     sandbox.add_file(sandbox.directory / "old")

@@ -174,8 +174,7 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # whoever put it there.
 
 options = sparse_read_options(sandbox.directory / "cache")
-for option in options:
-    print("-o", option.replace(f"{sandbox.directory}/", ""))
+print("-o", ",".join(options).replace(f"{sandbox.directory}/", ""))
 
 # %%
 
