@@ -50,14 +50,17 @@ def main() -> None:
 
 def _write(version: str, results: dict[str, dict[str, Any]]) -> None:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    before = known.get(version, {"kinds": {}})["kinds"]
+    before = known.get(version, {"kinds": {}})
     kinds: dict[str, dict[str, Any]] = {}
+    date = datetime.date.today().isoformat()
     for fault in CATALOGUE:
-        for trials in (results, before):
-            if fault.title in trials.get(fault.kind, {}):
-                found = trials[fault.kind][fault.title]
-                kinds.setdefault(fault.kind, {}).setdefault(fault.title, found)
-    known[version] = {"date": datetime.date.today().isoformat(), "kinds": kinds}
+        played = results.get(fault.kind, {}).get(fault.title)
+        kept = before["kinds"].get(fault.kind, {}).get(fault.title)
+        if not played and kept:
+            date = before["date"]
+        if played or kept:
+            kinds.setdefault(fault.kind, {})[fault.title] = played or kept
+    known[version] = {"date": date, "kinds": kinds}
     RESULTS.write_text(json.dumps(known, indent=1) + "\n")
 
 
