@@ -171,6 +171,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     arguments = parser.parse_args()
+    # Where a shell runs this in the background, SIGINT is ignored, here and in what is started.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print(f"seed {arguments.seed}")
     result = soak(arguments.rounds, arguments.seed)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")

@@ -34,7 +34,7 @@ def test_what_was_said_is_what_is_shown(shown, said):
         ("a ... c", "a b", "- a ... c\n+ a b"),
         ("<1..2> MB", "many MB", "- <1..2> MB\n+ many MB"),
         ("<53.3|59.5> MB", "56 MB", "- <53.3|59.5> MB\n+ 56 MB"),
-        ("...=<1,more|1>,end", "x=1,mor,end", "- ...=<1,more|1>,end\n+ x=1,mor,end"),
+        ("...=<1,more|1>,end", "x=1,2,end", "- ...=<1,more|1>,end\n+ x=1,2,end"),
     ],
 )
 def test_a_difference_is_told_line_by_line(shown, said, told):
