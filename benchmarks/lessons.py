@@ -1,13 +1,12 @@
 """Measure what each lesson takes when it is run as a script: time, memory and temporary disk space.
 
 Counted are all processes of a lesson together: Python, the S3 server, the ``s3fs`` programs.
-Writes ``benchmarks/lessons.json``. The limits that a lesson keeps to are ``LIMITS``.
+Writes ``benchmarks/results.json``. The limits that a lesson keeps to are ``LIMITS``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -17,11 +16,10 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import results
 from s3_mounts.mount_table import mount_points
-from s3_mounts.program import find_s3fs, s3fs_version
 
 ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).with_suffix(".json")
 LIMITS = {"seconds": 40, "MB of memory": 3000, "MB of disk": 4000}
 PAUSE = 0.2
 
@@ -70,23 +68,18 @@ def measure(lesson: Path) -> dict[str, float]:
 def main() -> None:
     """Measure all lessons, or those that are named, print a table and store it."""
     lessons = [Path(name).resolve() for name in sys.argv[1:]]
-    results = json.loads(RESULTS.read_text())["lessons"] if lessons and RESULTS.exists() else {}
+    known = results.read("lessons")["lessons"] if lessons else {}
     print(f"{'lesson':<58}{'s':>7}{'MB memory':>11}{'MB disk':>9}")
     for lesson in lessons or sorted(ROOT.glob("tutorials/*/*.py")):
         name = str(lesson.relative_to(ROOT / "tutorials"))
-        results[name] = found = measure(lesson)
+        known[name] = found = measure(lesson)
         seconds, in_memory, on_disk = found.values()
         print(f"{name:<58}{seconds:>7.1f}{in_memory:>11.0f}{on_disk:>9.0f}", flush=True)
-    together = sum(found["seconds"] for found in results.values())
+    together = sum(found["seconds"] for found in known.values())
     print(f"{'all':<58}{together:>7.1f}")
-    table = {
-        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
-        "processors": os.cpu_count(),
-        "seconds": round(together, 1),
-        "lessons": results,
-    }
-    RESULTS.write_text(json.dumps(table, indent=2) + "\n")
-    for name, found in results.items():
+    whole = {"processors": os.cpu_count(), "seconds": round(together, 1), "lessons": known}
+    results.write("lessons", whole)
+    for name, found in known.items():
         for what, limit in LIMITS.items():
             if found[what] > limit:
                 raise SystemExit(f"{name} took {found[what]} {what}, expected {limit} at most.")

@@ -1,12 +1,11 @@
 """Load a mount: many mounts in a row, many readers and writers at once, many objects, a large one.
 
-Writes counts to ``benchmarks/load.json``. What must be equal is compared here, and a difference
+Writes counts to ``benchmarks/results.json``. What must be equal is compared here, and a difference
 ends the run.
 """
 
 import argparse
 import concurrent.futures
-import datetime
 import hashlib
 import json
 import os
@@ -21,11 +20,10 @@ import iris
 import psutil
 from iris.cube import Cube
 
+from benchmarks import results
 from proof.seaweedfs import KEY, SECRET, seaweedfs
 from s3_mounts import Sandbox, mount, save_cube, sparse_read_options, start_sandbox
-from s3_mounts.program import find_s3fs, s3fs_version
 
-RESULT = Path(__file__).with_name("load.json")
 MEGABYTE = 1_000_000
 
 
@@ -149,18 +147,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=540)
     arguments = parser.parse_args()
     iris.FUTURE.save_split_attrs = True
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
-        "large": large(arguments.times),
-    }
+    result = {"large": large(arguments.times)}
     with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
         result |= {
             "in a row": in_a_row(sandbox, arguments.cycles),
             "at once": at_once(sandbox, arguments.workers),
             "many": many(sandbox, arguments.objects),
         }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results.write("load", result)
     print(json.dumps(result, indent=2))
 
 

@@ -4,17 +4,15 @@ Both are measured in turns in one run, so that a busy machine slows both. Writes
 ``benchmarks/results.json``.
 """
 
-import json
 import statistics
 import subprocess
 import time
 from pathlib import Path
 
+from benchmarks import results
 from s3_mounts import mount, start_sandbox, unmount
 from s3_mounts.mounting import endpoint_options
-from s3_mounts.program import find_s3fs, s3fs_version
 
-RESULTS = Path(__file__).with_name("results.json")
 ROUNDS = 40
 
 
@@ -47,13 +45,7 @@ def main() -> None:
                 unmount(mount_point)
     medians = {way.__name__: statistics.median(times) for way, times in seconds.items()}
     ratio = medians["verified"] / medians["plain"]
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["mount_overhead"] = {
-        "ratio": round(ratio, 3),
-        "rounds": ROUNDS,
-        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
-    }
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    results.write("mount overhead", {"ratio": round(ratio, 3), "rounds": ROUNDS})
     for name, median in medians.items():
         print(f"{name:<10}{1000 * median:>8.1f} ms (median of {ROUNDS})")
     print(f"mount() takes {ratio:.2f} x the time of plain s3fs")

@@ -1,11 +1,10 @@
 """Measure what `s3_mounts.save_cube` uploads and takes of the local disk, beside `iris.save`.
 
-All are ratios to the size of the object. Writes them to ``benchmarks/saving.json``, and fails where
-`s3_mounts.save_cube` uploads more than 1.05 times the size.
+All are ratios to the size of the object. Writes them to ``benchmarks/results.json``, and fails
+where `s3_mounts.save_cube` uploads more than 1.05 times the size.
 """
 
 import contextlib
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -14,10 +13,9 @@ import boto3
 import dask.array as da
 import iris
 
+from benchmarks import results
 from s3_mounts import fine_temperature, mount, save_cube, start_sandbox
-from s3_mounts.program import find_s3fs, s3fs_version
 
-RESULTS = Path(__file__).with_name("saving.json")
 FIELDS = 40
 LIMIT = 1.05
 FORMATS = {
@@ -82,12 +80,7 @@ def main() -> int:
                         "save_cube takes on the local disk": disk,
                     }
                     print(f"{name + ', ' + kind:<32}{direct:>10}{once:>10}{disk:>12}")
-    results = {
-        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
-        "fields": FIELDS,
-        "ratios to the size of the object": ratios,
-    }
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    results.write("saving", {"fields": FIELDS, "ratios to the size of the object": ratios})
     worst = max(row["save_cube uploads"] for row in ratios.values())
     if worst > LIMIT:
         print(f"expected save_cube to upload at most {LIMIT} x the size, found {worst} x.")

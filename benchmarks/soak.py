@@ -3,12 +3,12 @@
 In each round a process starts a sandbox, mounts, reads, saves and unmounts, over and over, until
 it, its ``s3fs`` or its S3 server gets a signal. Half of the sandboxes are in a bucket of one's own,
 on a server that stays. Then everything must be gone by itself, but for folders and objects, which
-the next sandbox must remove. Writes what was found to ``benchmarks/soak.json``.
+the next sandbox must remove. Writes what was found to
+``benchmarks/results.json``.
 """
 
 import argparse
 import contextlib
-import datetime
 import json
 import os
 import random
@@ -23,13 +23,12 @@ from pathlib import Path
 import boto3
 import psutil
 
+from benchmarks import results
 from s3_mounts import mount_table, start_sandbox
 from s3_mounts.mount_table import abandon_below, remove_folder
-from s3_mounts.program import find_s3fs, s3fs_version
 from s3_mounts.sandbox import OWN_BUCKET
 from s3_mounts.server import shared_server
 
-RESULT = Path(__file__).with_name("soak.json")
 BY_ITSELF = 120
 """How long mounts and processes may take to go by themselves, in seconds.
 
@@ -94,11 +93,14 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
         stderr=subprocess.DEVNULL,
     )
     time.sleep(moment)
-    hit = family(folder, victim)
+    deadline = time.monotonic() + BY_ITSELF
+    while not (hit := family(folder, victim)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert hit, f"there was no {victim} within two minutes"
     for process in hit[:1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(getattr(signal, name))
-    if victim != "user" or not hit:
+    if victim != "user":
         with contextlib.suppress(subprocess.TimeoutExpired):
             user.wait(chance.uniform(0, 2))
         user.send_signal(chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]))
@@ -120,7 +122,7 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run([sys.executable, "-c", following], env=environment, check=True, **quiet)
     left["folders"] = len(os.listdir(folder))
-    return f"{victim} {name}" if hit else "user, before there was one", left
+    return f"{victim} {name}", left
 
 
 def mounts(folder: Path) -> list[Path]:
@@ -156,8 +158,6 @@ def soak(rounds: int, seed: int) -> dict[str, object]:
                 print(f"{number:>4}  {what:<28}{seen}", flush=True)
         assert [o.key for o in bucket.objects.all()] == [PRECIOUS] or left["objects"]
     return {
-        "date": datetime.date.today().isoformat(),
-        "s3fs": "{}.{}".format(*s3fs_version(find_s3fs())),
         "seed": seed,
         "rounds": rounds,
         "kills": dict(sorted(kills.items())),
@@ -175,7 +175,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print(f"seed {arguments.seed}")
     result = soak(arguments.rounds, arguments.seed)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results.write("soak", result)
     print(json.dumps(result["left"]))
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import datetime
 import io
 import itertools
-import json
 import os
 import queue
 import random
@@ -28,6 +26,7 @@ from pathlib import Path
 import pytest
 from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 
+from benchmarks import results
 from proof import project
 from proof.documents import blocks_of, documents
 from proof.project import ROOT
@@ -35,7 +34,6 @@ from proof.project import ROOT
 LIMIT = 900
 """How long a verification may take, in seconds: a changed number can make a loop endless."""
 
-RESULT = ROOT / "benchmarks" / "mutation.json"
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d+")
 
 
@@ -268,7 +266,6 @@ def write(tried: int, missed: list[Change], seed: int) -> None:
         What chose the changes.
     """
     result = {
-        "date": datetime.date.today().isoformat(),
         "seed": seed,
         "blocks": tried,
         "noticed": tried - len(missed),
@@ -277,7 +274,7 @@ def write(tried: int, missed: list[Change], seed: int) -> None:
             for one in missed
         ],
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    results.write("mutation", result)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,11 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 from verified import LESSON, PAGE, Entry, entries_by_page
 
+from benchmarks import results
 from proof import record
 from proof.documents import CONFIGURATION, KINDS
-from proof.project import ROOT
 
 COLUMNS = (LESSON, *dict.fromkeys(KINDS.values()), CONFIGURATION)
-MUTATION = ROOT / "benchmarks" / "mutation.json"
-LOAD = ROOT / "benchmarks" / "load.json"
-SOAK = ROOT / "benchmarks" / "soak.json"
 
 
 def summary(pages: dict[str, list[Entry]]) -> str:
@@ -133,7 +130,7 @@ def _versions(app: Sphinx) -> list[nodes.Node]:
 
 
 def _mutations(app: Sphinx) -> list[nodes.Node]:
-    trial = json.loads(MUTATION.read_text())
+    trial = results.read("mutation")
     missed = nodes.bullet_list()
     for change in trial["missed"]:
         text = nodes.paragraph("", f"{change['place']}: ")
@@ -150,7 +147,7 @@ def _mutations(app: Sphinx) -> list[nodes.Node]:
 
 
 def _soak(app: Sphinx) -> list[nodes.Node]:
-    trial = json.loads(SOAK.read_text())
+    trial = results.read("soak")
     said = nodes.paragraph(
         "",
         f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and the seed"
@@ -167,7 +164,7 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
 
 
 def _load(app: Sphinx) -> list[nodes.Node]:
-    trial = json.loads(LOAD.read_text())
+    trial = results.read("load")
     once, many, row, large = (trial[name] for name in ("at once", "many", "in a row", "large"))
     rows = [
         ["Processes that read and wrote at once", str(once["processes"])],

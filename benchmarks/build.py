@@ -1,0 +1,96 @@
+"""Measure the build of the site: cold, warm, and who takes the time.
+
+The site is built in a copy of the project, twice. Every process of it counts: Sphinx, the lessons
+that it runs, the S3 servers, the ``s3fs`` programs. Then each lesson is run as a script on one
+processor, to have something to compare with. Writes seconds and ratios to
+``benchmarks/results.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import psutil
+
+from benchmarks import results
+from proof.project import LESSONS, copy
+
+PAUSE = 0.2
+PROCESSORS = len(os.sched_getaffinity(0))
+BUILD = ["-m", "sphinx", "-q", "-j", str(PROCESSORS), "-c", ".", "docs", "build/html"]
+
+
+def kind(process: psutil.Process) -> str:
+    """Tell what a process of the build is."""
+    words = " ".join(process.cmdline())
+    if "moto_server" in words:
+        return "moto"
+    if "use_path_request_style" in words:
+        return "s3fs"
+    return "Sphinx, Iris and the lessons"
+
+
+def timed(command: list[str], folder: Path, temporary: str) -> tuple[float, dict[str, float]]:
+    """Run Python, and find how long it took and the processor time of each kind of process."""
+    environment = os.environ | {"TMPDIR": temporary, "MPLBACKEND": "agg"}
+    busy: dict[tuple[int, str], float] = {}
+    started = time.perf_counter()
+    with subprocess.Popen([sys.executable, *command], cwd=folder, env=environment) as process:
+        while process.poll() is None:
+            for one in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    if one.environ().get("TMPDIR") == temporary:
+                        times = one.cpu_times()
+                        busy[one.pid, kind(one)] = times.user + times.system
+            time.sleep(PAUSE)
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        raise SystemExit(f"{command} ended with exit status {process.returncode}.")
+    kinds: defaultdict[str, float] = defaultdict(float)
+    for (_, name), spent in busy.items():
+        kinds[name] += spent
+    return seconds, kinds
+
+
+def alone(folder: Path, temporary: str) -> float:
+    """Run all lessons as scripts on one processor, one after the other."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
+    try:
+        return sum(timed([str(lesson)], folder, temporary)[0] for lesson in LESSONS)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+def main() -> None:
+    """Measure, print and store."""
+    with tempfile.TemporaryDirectory() as temporary:
+        project = copy(Path(temporary, "project"))
+        cold, kinds = timed(BUILD, project, temporary)
+        warm, _ = timed(BUILD, project, temporary)
+        one_by_one = alone(Path(temporary), temporary)
+    whole = sum(kinds.values())
+    found = {
+        "processors": PROCESSORS,
+        "cold, seconds": round(cold, 1),
+        "warm, seconds": round(warm, 1),
+        "all lessons on one processor, seconds": round(one_by_one, 1),
+        "cold / (all lessons on one processor / processors)": round(
+            cold * PROCESSORS / one_by_one, 2
+        ),
+        "share of processor time": {name: round(one / whole, 2) for name, one in kinds.items()},
+    }
+    results.write("build", found)
+    for what, number in found.items():
+        print(f"{what}: {number}")
+
+
+if __name__ == "__main__":
+    main()
