@@ -59,10 +59,26 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Open every page of the built site in a real browser, and do there what a reader does."""
+    install(session, "browser")
+    session.run("python", "-m", "browser.site")
+    session.run("pytest", "browser", *session.posargs)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take a picture of every page of the built site, in build/screenshots, to look at."""
+    install(session, "browser")
+    session.run("python", "-m", "browser.site")
+    session.run("python", "-m", "browser.screenshots", *session.posargs)
+
+
+@nox.session
 def newer(session: nox.Session) -> None:
     """Run the tests of mounts with the s3fs of Debian's next release, which has FUSE 3."""
     install(session, "tests")
-    folder = Path(session.create_tmp(), "s3fs").absolute()
+    folder = Path(session.virtualenv.location, "s3fs").absolute()
     session.run("python", "-m", "proof.newer_s3fs", str(folder))
     path = f"{folder}:{session.env.get('PATH') or os.environ['PATH']}"
     session.run("pytest", *MOUNTING_TESTS, *session.posargs, env={"PATH": path})
@@ -90,12 +106,10 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the helper against plain s3fs and iris.save, and what each lesson takes."""
+    """Measure all that the site quotes, and write it in benchmarks/results.json."""
     install(session, "tests")
-    session.run("python", "-m", "benchmarks.mount_overhead")
-    session.run("python", "-m", "benchmarks.saving")
-    session.run("python", "-m", "benchmarks.load")
-    session.run("python", "-m", "benchmarks.lessons")
+    for name in ("mount_overhead", "traffic", "saving", "load", "lessons", "build"):
+        session.run("python", "-m", f"benchmarks.{name}")
 
 
 @nox.session

@@ -1,0 +1,1 @@
+"""The built site in a real browser: what a reader sees, hears and types."""

@@ -1,0 +1,162 @@
+"""What a reader does: search, copy, switch the theme, download, and use the keyboard alone."""
+
+import ast
+import io
+import re
+import zipfile
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from browser.site import SITE
+from proof.project import LESSONS, ROOT
+
+BUCKETS = "explanation/s3_buckets.html"
+FIRST_LESSON = "tutorials/1_first_steps/1_your_first_bucket.html"
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args):
+    return browser_context_args | {
+        "viewport": {"width": 1280, "height": 900},
+        "permissions": ["clipboard-read", "clipboard-write"],
+    }
+
+
+def test_the_search_finds_a_message_and_opens_its_section(page, site):
+    page.goto(site)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("target is busy")
+    page.keyboard.press("Enter")
+    page.locator("#search-results a", has_text="target is busy").first.click()
+    expect(page).to_have_url(re.compile(r"/troubleshooting\.html.*#"))
+    section = page.locator(f"[id='{page.url.rpartition('#')[2]}']")
+    expect(section).to_be_in_viewport()
+    expect(section.get_by_role("heading").first).to_contain_text("target is busy")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "copied"),
+    [
+        ("index.html", "$ mkdir my_bucket", r"mkdir my_bucket\ns3fs .*\\\n.*del_cache\nls .*"),
+        ("index.html", ">>> import iris", r"import iris\nprint\(iris\.load\(.*\)\)"),
+        (FIRST_LESSON, "start_sandbox(", r"(?s)import .*start_sandbox\(.*"),
+    ],
+)
+def test_the_copy_button_takes_what_is_typed_without_prompt_and_output(
+    page, site, name, shown, copied
+):
+    page.goto(site + name)
+    block = page.locator("div.highlight", has_text=shown).first
+    block.hover()
+    block.locator("button.copybtn").click()
+    found = page.evaluate("navigator.clipboard.readText()").strip()
+    assert re.fullmatch(copied, found), found
+
+
+def test_the_theme_is_switched_and_kept(page, site):
+    page.emulate_media(color_scheme="light")
+    page.goto(site)
+    html = page.locator("html")
+    page.locator("button.theme-switch-button:visible").click()
+    page.locator("button[data-mode=dark]:visible").click()
+    expect(html).to_have_attribute("data-theme", "dark")
+    page.goto(site + BUCKETS)
+    expect(html).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_the_downloads_of_a_lesson_open(page, site, lesson):
+    name = lesson.relative_to(ROOT).with_suffix(".html")
+    page.goto(f"{site}{name}")
+    links = page.locator(".sphx-glr-download a")
+    found = {}
+    for number in range(links.count()):
+        with page.expect_download() as download:
+            links.nth(number).click()
+        found[download.value.suggested_filename] = download.value.path().read_bytes()
+    kinds = {file.rpartition(".")[2]: content for file, content in found.items()}
+    assert sorted(kinds) == ["ipynb", "py", "zip"]
+    assert ast.parse(kinds["py"])
+    assert nbformat.reads(kinds["ipynb"].decode(), as_version=4).cells
+    assert len(zipfile.ZipFile(io.BytesIO(kinds["zip"])).namelist()) == 2
+
+
+def test_all_lessons_are_downloaded_at_once(page, site):
+    page.goto(f"{site}tutorials/index.html")
+    links = page.locator(".sphx-glr-download a")
+    for number in range(links.count()):
+        with page.expect_download() as download:
+            links.nth(number).click()
+        names = zipfile.ZipFile(download.value.path()).namelist()
+        kind = ".py" if "python" in download.value.suggested_filename else ".ipynb"
+        assert sum(name.endswith(kind) for name in names) == len(LESSONS)
+    assert links.count() == 2
+
+
+@pytest.mark.parametrize("name", ["index.html", FIRST_LESSON, "troubleshooting.html"])
+def test_the_keyboard_alone_reaches_everything(page, site, name):
+    page.goto(site + name)
+    page.keyboard.press("Tab")
+    skip = page.locator(":focus")
+    expect(skip).to_have_text("Skip to main content")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#main-content$"))
+    reached = set()
+    page.goto(site + name)
+    for _ in range(2000):
+        page.keyboard.press("Tab")
+        where = page.evaluate(FOCUSED)
+        if where is None or where["number"] in reached:
+            break
+        reached.add(where["number"])
+        assert where["seen"], f"the focus cannot be seen on {where['html']}"
+    missed = page.evaluate(NOT_REACHED, sorted(reached))
+    assert not missed
+
+
+FOCUSABLE = "a[href], button, input, select, summary, [tabindex='0']"
+FOCUSED = f"""
+() => {{
+  const one = document.activeElement;
+  if (!one || one === document.body) return null;
+  const style = getComputedStyle(one);
+  const ring = style.outlineStyle !== "none" || style.boxShadow !== "none";
+  return {{
+    number: [...document.querySelectorAll(`{FOCUSABLE}`)].indexOf(one),
+    html: one.outerHTML.slice(0, 100),
+    seen: ring,
+  }};
+}}
+"""
+NOT_REACHED = f"""
+reached => [...document.querySelectorAll(`{FOCUSABLE}`)]
+  .filter((one, number) => !reached.includes(number) && one.tabIndex >= 0 && !one.disabled
+    && one.checkVisibility({{visibilityProperty: true}}))
+  .map(one => one.outerHTML.slice(0, 100))
+"""
+
+
+def test_a_dropdown_opens_by_keyboard(page, site):
+    page.goto(f"{site}how_to/batch_job.html")
+    summary = page.locator("details > summary").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("details").first).to_have_attribute("open", "")
+
+
+def test_a_lost_reader_is_led_back(page, site):
+    answer = page.goto(f"{site}how_to/no_such_page.html")
+    assert answer.status == 404
+    expect(page.get_by_role("heading", level=1)).to_contain_text("not found")
+    page.get_by_role("main").get_by_role("link", name="home page").click()
+    expect(page).to_have_url(f"{site}index.html")
+
+
+def test_pictures_are_described(page, site):
+    for path in SITE.rglob("*.html"):
+        for picture in re.findall(r"<img\b[^>]*>", path.read_text()):
+            described = re.search(r'\balt="([^"]*)"', picture)
+            assert described, f"{path}: {picture}"
+            assert not re.search(r"\.(png|svg|webp)$", described[1]), f"{path}: {picture}"

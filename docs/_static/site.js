@@ -1,0 +1,13 @@
+// What the theme does too late, or not at all.
+
+// On a first visit it would show the light colours until all its scripts are there.
+const { dataset } = document.documentElement;
+dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+
+// Its arrows that open a part of the menu have no name for who cannot see them.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const arrow of document.querySelectorAll("summary:has(> .toctree-toggle)")) {
+    const part = arrow.closest("li").querySelector("a").textContent.trim();
+    arrow.setAttribute("aria-label", `Pages below ${part}`);
+  }
+});
