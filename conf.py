@@ -1,15 +1,22 @@
 """The site's one Sphinx configuration. Anything longer is an extension in ``docs/_ext``."""
 
+import importlib.metadata
 import locale
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Iris's units library asks for this locale; Sphinx has set one that it does not know.
 locale.setlocale(locale.LC_NUMERIC, "C")
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "docs" / "_ext")]
+
+# Where the site will be; without that, where ``./nox -s serve`` shows it.
+SITE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000/")
+# Where its source can be edited, such as https://github.com/OWNER/NAME.
+SOURCE_URL = os.environ.get("SOURCE_URL", "")
 
 # Before cartopy is imported: the maps need no download.
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_mounts" / "natural_earth"))
@@ -24,17 +31,24 @@ project = "Iris S3 tutorial"
 author = "the Iris S3 tutorial developers"
 copyright = f"2026, {author}"
 html_title = project
+release = importlib.metadata.version("s3-mounts")
 language = "en_GB"
 
 # -- Sphinx ----------------------------------------------------------------------------------------
 
 extensions = [
     "sphinx.ext.autodoc",
+    "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinxext.opengraph",
+    "sphinx_sitemap",
+    "sphinx_llms_txt",
+    "sphinx_reredirects",
+    "notfound.extension",
     "lessons",
     "expected",
     "verified",
@@ -59,6 +73,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
     "plot_gallery": str(not lessons_problem),
+    "parallel": True,
     "image_scrapers": ("expected.scrape",),
     "reset_modules": ("matplotlib", "lessons.reset"),
     "reset_modules_order": "both",
@@ -107,6 +122,7 @@ numpydoc_xref_aliases = {
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["docs/_static"]
 html_css_files = ["site.css", "print.css"]
+html_js_files = ["site.js"]
 html_logo = "docs/_static/logo.svg"
 html_favicon = "docs/_static/logo.svg"
 html_sidebars = {
@@ -121,12 +137,41 @@ html_theme_options = {
     "logo": {"text": project},
     "navigation_with_keys": False,
     "show_toc_level": 2,
+    "use_edit_page_button": bool(SOURCE_URL),
     "footer_start": ["copyright"],
-    "footer_end": ["sphinx-version", "last-updated"],
+    "footer_end": ["built-with", "last-updated"],
 }
+html_context = {
+    "default_mode": "auto",
+    "built_with": record.versions(),
+    "source_url": SOURCE_URL,
+    "edit_page_url_template": (
+        "{{ source_url }}/edit/main/{% if file_name.startswith('tutorials/') %}"
+        "{{ file_name.replace('.rst', '.py').replace('index.py', 'GALLERY_HEADER.rst') }}"
+        "{% else %}docs/{{ file_name }}{% endif %}"
+    ),
+}
+templates_path = ["docs/_templates"]
 html_last_updated_fmt = "%d %B %Y"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 copybutton_copy_empty_lines = False
 copybutton_line_continuation_character = "\\"
+
+# -- Found by people and machines ------------------------------------------------------------------
+
+html_baseurl = SITE_URL
+html_extra_path = ["benchmarks/results.json", "benchmarks/faults.json"]
+ogp_site_url = SITE_URL
+ogp_use_first_image = True
+ogp_social_cards = {"enable": False}
+sitemap_url_scheme = "{link}"
+sitemap_excludes = ["404.html", "genindex.html", "py-modindex.html", "search.html", "s3_io.html"]
+llms_txt_uri_template = "{base_url}{docname}.html"
+llms_txt_exclude = ["404"]
+notfound_urls_prefix = urlsplit(SITE_URL).path
+# For the page of what was not found, which is shown at any address.
+extlinks = {"from-root": (f"{notfound_urls_prefix}%s", None)}
+# Old and short addresses, and where they lead.
+redirects = {"s3_io": "explanation/s3_buckets.html"}
