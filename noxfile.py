@@ -42,7 +42,8 @@ def docs(session: nox.Session) -> None:
     home = SITE / "index.html"
     home.unlink(missing_ok=True)
     session.run(
-        *("sphinx-build", "-W", "--keep-going", "-n", "-j2", "-c", ".", "docs", str(SITE)),
+        *("sphinx-build", "-W", "--keep-going", "-n", "-j2", "-c", "."),
+        *("-d", "build/doctrees", "docs", str(SITE)),
         *session.posargs,
     )
     # A lesson that calls sys.exit() would end the build with status 0.

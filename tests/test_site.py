@@ -21,6 +21,42 @@ from proof.documents import blocks_of, documents
 from proof.project import LESSONS, ROOT, copy
 from s3_mounts import mount_table
 
+NEW_LESSON = '''\
+"""
+A lesson that is new
+====================
+
+See what is in a bucket.
+
+* **You will learn** what is in it.
+* **You need** the ``s3fs`` program and FUSE.
+* **Time**: one minute to read.
+"""
+
+# %%
+# A sandbox has a bucket, and in it what you ask for.
+
+import os
+
+from s3_mounts import mount, start_sandbox
+
+sandbox = start_sandbox("climate-data", ["air_temp.pp"])
+mount_point = sandbox.directory / "my_bucket"
+mount_point.mkdir()
+with mount(sandbox.source, mount_point) as bucket:
+    print(os.listdir(bucket))
+
+sandbox.stop()
+
+# %%
+# What you have seen
+# ------------------
+#
+# * There is a file in the bucket.
+#
+# **Read next:** :doc:`/how_to/index`.
+'''
+
 BROKEN_LESSON = '''\
 """
 Broken
@@ -38,11 +74,13 @@ print(sandbox.directory)
 {code}
 '''
 
+SITE_URL = "https://example.org/iris-s3-tutorial/"
+SOURCE_URL = "https://example.org/source"
 SECRET = "plantedSecret/0123456789abcdefghijklmno+"
 
 
 def command(project: Path) -> list[str]:
-    options = ["-W", "--keep-going", "-n", "--color", "-c", "."]
+    options = ["-W", "--keep-going", "-n", "--color", "-j2", "-c", ".", "-d", "build/doctrees"]
     return [sys.executable, "-m", "sphinx", *options, "docs", "build/html"]
 
 
@@ -50,7 +88,9 @@ def build(project: Path, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         command(project),
         cwd=project,
-        env=os.environ | {"TMPDIR": str(project.parent)} | environment,
+        env=os.environ
+        | {"TMPDIR": str(project.parent), "SITE_URL": SITE_URL, "SOURCE_URL": SOURCE_URL}
+        | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -217,7 +257,62 @@ def test_a_secret_of_who_builds_is_in_nothing_that_is_built(site):
 def test_pages_load_nothing_from_elsewhere(site):
     loading = re.compile(r'<(?:script|img|link|iframe)\b[^>]*(?:src|href)="(?:https?:)?//[^"]*"')
     for path in (site / "build" / "html").rglob("*.html"):
-        assert not loading.search(path.read_text()), path
+        found = loading.findall(path.read_text())
+        assert not [tag for tag in found if not tag.startswith('<link rel="canonical"')], path
+
+
+def authored_pages(site: Path) -> dict[str, str]:
+    """Read the pages that have a source, by their names below the address of the site."""
+    html = site / "build" / "html"
+    made = {"404.html", "genindex.html", "py-modindex.html", "search.html", "s3_io.html"}
+    paths = {str(path.relative_to(html)): path for path in html.rglob("*.html")}
+    return {
+        name: path.read_text()
+        for name, path in paths.items()
+        if name not in made and not name.startswith("_static/")
+    }
+
+
+def test_every_page_describes_itself(site):
+    titles, descriptions = [], []
+    for name, text in authored_pages(site).items():
+        (title,) = re.findall(r"<title>(.*?)</title>", text)
+        (description,) = re.findall(r'<meta name="description" content="([^"]+)"', text)
+        titles.append(title)
+        descriptions.append(description)
+        assert len(description) > 30, name
+        assert f'<meta property="og:url" content="{SITE_URL}{name}"' in text
+        assert f'<meta property="og:description" content="{description}"' in text
+        assert f'<link rel="canonical" href="{SITE_URL}{name}"' in text
+    assert len(set(titles)) == len(titles)
+    assert len(set(descriptions)) == len(descriptions)
+
+
+def test_every_page_is_listed_for_machines(site):
+    html = site / "build" / "html"
+    addresses = {f"{SITE_URL}{name}" for name in authored_pages(site)}
+    assert set(re.findall("<loc>(.*?)</loc>", (html / "sitemap.xml").read_text())) == addresses
+    assert set(re.findall(r"\((http.*?)\)", (html / "llms.txt").read_text())) == addresses
+    for name in ("results.json", "faults.json"):
+        assert (html / name).read_bytes() == (ROOT / "benchmarks" / name).read_bytes()
+
+
+def test_every_page_can_be_edited_where_its_source_is(site):
+    for name, text in authored_pages(site).items():
+        found = re.search(f'href="{SOURCE_URL}/edit/main/([^"]*)"', text)
+        assert found, name
+        assert (ROOT / found[1]).is_file(), name
+
+
+def test_the_footer_tells_version_and_date(site):
+    for name, text in authored_pages(site).items():
+        footer = text.partition("<footer")[2]
+        assert re.search(r"Version \d+\.\d+\.\d+, built with s3fs 1\.\d+ and Iris \d", footer), name
+        assert re.search(r"Last updated on \d\d \w+ 20\d\d", footer), name
+
+
+def test_old_addresses_lead_on(site):
+    assert "explanation/s3_buckets.html" in (site / "build" / "html" / "s3_io.html").read_text()
 
 
 def test_links_to_other_projects_lead_to_their_public_documentation(site):
@@ -300,6 +395,30 @@ def test_a_changed_helper_or_tool_makes_all_lessons_run_again(site, tmp_path, mo
     (gallery / "index.rst").touch()
     lessons.forget_stale_lessons(SimpleNamespace(srcdir=tmp_path))
     assert (gallery / "index.rst").exists(), "nothing has changed since"
+
+
+def test_a_lesson_is_added_as_one_file(site):
+    """As CONTRIBUTING has it: the first build writes what is to be looked at, and fails."""
+    lesson = site / "tutorials" / "1_first_steps" / "4_new.py"
+    answers = site / "proof" / "expected" / "1_first_steps" / "4_new.txt"
+    lesson.write_text(NEW_LESSON)
+    try:
+        first = build(site)
+        said = answers.read_text()
+        second = build(site)
+        shown = site / "build" / "html" / "tutorials" / "1_first_steps" / "4_new.html"
+        text = html.unescape(shown.read_text())
+    finally:
+        lesson.unlink()
+        answers.unlink(missing_ok=True)
+    assert first.returncode != 0
+    assert "4_new.txt. It is written now: look at it" in first.stdout
+    assert said == "['air_temp.pp']\n"
+    assert second.returncode == 0, second.stdout
+    assert "['air_temp.pp']" in text
+    assert "seconds to run, as measured in this build" in text
+    index = (site / "build" / "html" / "tutorials" / "index.html").read_text()
+    assert "A lesson that is new" in index
 
 
 def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):

@@ -16,6 +16,7 @@ import atexit
 import functools
 import re
 import shutil
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
 logger = logging.getLogger(__name__)
 _server = ExitStack()
 atexit.register(_server.close)
+
+# A process whose memory a lesson has filled is replaced by a new one, which is what we want.
+warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
 
 
 def fingerprint() -> str:

@@ -62,6 +62,7 @@ class Verified(Directive):
 
     def run(self) -> list[nodes.Node]:
         """Keep the place."""
+        self.state.document.settings.env.note_dependency(str(results.FILE))
         return [Placeholder(what=self.arguments[0])]
 
 
@@ -163,6 +164,23 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
     ]
 
 
+def _traffic(app: Sphinx) -> list[nodes.Node]:
+    trial = results.read("traffic")
+    ratios = trial["bytes moved / bytes needed"]
+    questions = list(next(iter(ratios.values())))
+    rows = [
+        [recipe, *(f"{row[question]:.1f} ×" for question in questions)]
+        for recipe, row in ratios.items()
+    ]
+    head = ["", *(f"{question[0].upper()}{question[1:]}" for question in questions)]
+    said = nodes.paragraph(
+        "",
+        f"What a mount moved for each byte that was needed, of a file of"
+        f" {trial['MB of the file']} MB, {_date(trial['date'])} with s3fs {trial['s3fs']}:",
+    )
+    return [said, _table(head, rows)]
+
+
 def _load(app: Sphinx) -> list[nodes.Node]:
     trial = results.read("load")
     once, many, row, large = (trial[name] for name in ("at once", "many", "in a row", "large"))
@@ -191,6 +209,7 @@ _WRITERS = {
     "mutations": _mutations,
     "soak": _soak,
     "load": _load,
+    "traffic": _traffic,
 }
 
 
