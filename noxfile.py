@@ -64,7 +64,7 @@ def browser(session: nox.Session) -> None:
     """Open every page of the built site in a real browser, and do there what a reader does."""
     install(session, "browser")
     session.run("python", "-m", "browser.site")
-    session.run("pytest", "browser", *session.posargs)
+    session.run("pytest", "--dist=load", "browser", *session.posargs)
 
 
 @nox.session

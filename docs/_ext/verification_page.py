@@ -175,7 +175,7 @@ def _traffic(app: Sphinx) -> list[nodes.Node]:
     head = ["", *(f"{question[0].upper()}{question[1:]}" for question in questions)]
     said = nodes.paragraph(
         "",
-        f"What a mount moved for each byte that was needed, of a file of"
+        f"What a new mount moved for each byte that was needed, of a file of"
         f" {trial['MB of the file']} MB, {_date(trial['date'])} with s3fs {trial['s3fs']}:",
     )
     return [said, _table(head, rows)]
