@@ -65,6 +65,7 @@ def browser(session: nox.Session) -> None:
     install(session, "browser")
     session.run("python", "-m", "browser.site")
     session.run("pytest", "--dist=load", "browser", *session.posargs)
+    session.run("python", "-m", "benchmarks.site")
 
 
 @nox.session

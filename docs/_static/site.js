@@ -2,7 +2,9 @@
 
 // On a first visit it would show the light colours until all its scripts are there.
 const { dataset } = document.documentElement;
-dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+if (!["light", "dark"].includes(dataset.theme)) {
+  dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
 
 // Its arrows that open a part of the menu have no name for who cannot see them.
 document.addEventListener("DOMContentLoaded", () => {
