@@ -1,5 +1,6 @@
 """The site as a whole: built from a clean copy, with every lesson really executed."""
 
+import contextlib
 import html
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import psutil
 import pytest
 from nbclient import NotebookClient
 
@@ -100,6 +102,16 @@ def build(project: Path, **environment: str) -> subprocess.CompletedProcess[str]
 def left_by(project: Path) -> list[Path]:
     mounts = [p for p in mount_table.mount_points() if p.is_relative_to(project.parent)]
     return mounts + list(project.parent.glob("s3-mounts*"))
+
+
+def running_in(folder: Path) -> list[list[str]]:
+    """List the processes whose temporary files go to a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == str(folder):
+                found.append(process.cmdline())
+    return found
 
 
 def figures(lesson: Path) -> int:
@@ -463,7 +475,8 @@ def test_a_lesson_that_raises_fails_the_build_and_leaves_nothing(tmp_path):
     assert not left_by(project)
 
 
-def test_ctrl_c_ends_the_build_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_signal_ends_the_build_and_leaves_nothing(tmp_path, name):
     project = with_only_lesson(tmp_path, what="waits", code="import time; time.sleep(60)")
     building = subprocess.Popen(
         command(project),
@@ -476,12 +489,13 @@ def test_ctrl_c_ends_the_build_and_leaves_nothing(tmp_path):
     while not any(p.is_relative_to(tmp_path) for p in mount_table.mount_points()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    building.send_signal(signal.SIGINT)
+    building.send_signal(getattr(signal, name))
     assert building.wait(timeout=30) != 0
     deadline = time.monotonic() + 20
-    while left_by(project) and time.monotonic() < deadline:
+    while (left_by(project) or running_in(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left_by(project)
+    assert not running_in(tmp_path)
 
 
 LESSON_LINK = re.compile(r"sphx_glr_tutorials_\w+\.py")

@@ -122,7 +122,7 @@ def _table(version: str, trial: dict[str, Any], kind: str) -> nodes.table:
         seconds = sorted({round(outcome["seconds"]) for outcome in found.values()})
         body += _row([fault, *cells, "–".join(map(str, dict.fromkeys([seconds[0], seconds[-1]])))])
     group += body
-    return nodes.table("", nodes.title("", f"With s3fs {version}"), group)
+    return nodes.table("", nodes.title("", f"With s3fs {version}"), group, classes=["faults"])
 
 
 def _cell(outcome: Outcome) -> str | nodes.Node:

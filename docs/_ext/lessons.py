@@ -1,10 +1,9 @@
 """Run the lessons in this build, or say that they were not run.
 
-sphinx-gallery runs a lesson again when its script has changed, and several at once in processes of
-its own, where Sphinx has ``-j``. This extension adds:
+sphinx-gallery runs a lesson again when its script has changed. This extension adds:
 
 - lessons are run again, all of them, when the helper or a tool below it has changed;
-- one S3 server serves all lessons of a process, and nothing of a lesson is left after it;
+- one S3 server serves all lessons of a build, and nothing of a lesson is left after it;
 - each lesson's page tells at its top how long the lesson took;
 - other pages can show a lesson's figures;
 - where FUSE cannot work, the lessons are shown without output, and marked.
@@ -12,11 +11,9 @@ its own, where Sphinx has ``-j``. This extension adds:
 
 from __future__ import annotations
 
-import atexit
-import functools
 import re
 import shutil
-import warnings
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,12 +21,11 @@ from typing import Any
 import iris
 from docutils import nodes
 from docutils.parsers.rst.directives.images import Figure
-from joblib.externals.loky import get_reusable_executor
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from proof import record
-from proof.project import GALLERY
+from proof.project import GALLERY, LESSONS
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
@@ -38,10 +34,8 @@ CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
 
 logger = logging.getLogger(__name__)
 _server = ExitStack()
-atexit.register(_server.close)
-
-# A process whose memory a lesson has filled is replaced by a new one, which is what we want.
-warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
+_seconds: dict[str, float] = {}
+_clock: dict[str, float] = {}
 
 
 def fingerprint() -> str:
@@ -52,6 +46,7 @@ def fingerprint() -> str:
 
 def forget_stale_lessons(app: Sphinx) -> None:
     """Remove the gallery of an earlier build that this one must not show again."""
+    _clock["start"] = time.perf_counter()
     gallery = Path(app.srcdir, GALLERY.name)
     written = gallery / "fingerprint.txt"
     current = fingerprint()
@@ -67,22 +62,27 @@ def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
     if not gallery_conf["plot_gallery"]:
         return
     if when == "before":
-        _start_server()
+        if not _seconds:
+            _server.enter_context(shared_server())
+        _clock[script] = time.perf_counter()
+        _seconds[script] = 0
     else:
         stop_all()
         iris.FUTURE.__dict__.update(iris.Future().__dict__)
+        _seconds[script] = time.perf_counter() - _clock[script]
+        name = Path(script).name
+        place = [lesson.name for lesson in LESSONS].index(name) + 1
+        logger.info("Lesson %2d of %d: %5.1f s  %s", place, len(LESSONS), _seconds[script], name)
 
 
-@functools.cache
-def _start_server() -> None:
-    """Start the S3 server of this process, once."""
-    _server.enter_context(shared_server())
-
-
-def end_processes(app: Sphinx) -> None:
-    """End what has run the lessons, with its S3 servers, before the pages are read."""
+def stop_server(app: Sphinx, error: Exception | None) -> None:
+    """End the server, and print where the time went."""
+    stop_all()
     _server.close()
-    get_reusable_executor().shutdown(wait=True)
+    whole = time.perf_counter() - _clock["start"]
+    lessons = sum(_seconds.values())
+    logger.info("%6.1f s  all lessons that were run", lessons)
+    logger.info("%6.1f s  pages and everything else", whole - lessons)
 
 
 def complete_page(app: Sphinx, doctree: nodes.document) -> None:
@@ -141,6 +141,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("lesson-figure", LessonFigure)
     app.add_config_value("lessons_problem", None, "env", types=(str, type(None)))
     app.connect("builder-inited", forget_stale_lessons, priority=100)
-    app.connect("builder-inited", end_processes, priority=900)
     app.connect("doctree-read", complete_page)
+    app.connect("build-finished", stop_server, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
