@@ -4,23 +4,17 @@ Transferred bytes are counted without compression. Writes the worst of all pages
 seen, to ``benchmarks/results.json``.
 """
 
-import os
 import statistics
 
-from playwright.sync_api import sync_playwright
-
 from benchmarks import results
-from browser.site import browser_program, pages, served
+from browser.site import browser_at_site, pages
 from browser.visit import Visit, visit
 
 
 def main() -> None:
     """Visit every page, print what was seen, and store the worst."""
     seen: dict[str, Visit] = {}
-    with served() as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_program(), chromium_sandbox=os.geteuid() != 0
-        )
+    with browser_at_site() as (browser, site):
         for name in pages():
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             seen[name] = one = visit(context.new_page(), site, name)
@@ -30,7 +24,6 @@ def main() -> None:
                 f"{one.first_paint:>6.0f} ms{one.layout_shift:>7.3f}",
                 flush=True,
             )
-        browser.close()
     heaviest = max(seen, key=lambda name: seen[name].transferred)
     restless = max(seen, key=lambda name: seen[name].layout_shift)
     found = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from browser.site import browser_program, served
+from browser.site import launch_options, served
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +18,5 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
-    """Take the system's browser; root can have no sandbox within it."""
-    return browser_type_launch_args | {
-        "executable_path": browser_program(),
-        "chromium_sandbox": os.geteuid() != 0,
-    }
+    """Take the system's browser."""
+    return browser_type_launch_args | launch_options()

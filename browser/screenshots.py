@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from playwright.sync_api import sync_playwright
-
-from browser.site import browser_program, pages, served
+from browser.site import browser_at_site, pages
 from proof.project import ROOT
 
 FOLDER = ROOT / "build" / "screenshots"
@@ -22,10 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", nargs="*", help="such as index.html; all, if none is named")
     names = parser.parse_args().pages or pages()
-    with served() as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_program(), chromium_sandbox=os.geteuid() != 0
-        )
+    with browser_at_site() as (browser, site):
         for size, viewport in SIZES.items():
             for theme in ("light", "dark"):
                 tab = browser.new_context(viewport=viewport, color_scheme=theme).new_page()
@@ -33,7 +27,6 @@ def main() -> None:
                     tab.goto(site + name, wait_until="networkidle")
                     path = FOLDER / size / theme / name.replace("/", "_").replace(".html", ".png")
                     tab.screenshot(path=path, full_page=True)
-        browser.close()
     print(f"The pictures of {len(names)} pages are in {FOLDER.relative_to(ROOT)}.")
 
 

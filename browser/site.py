@@ -11,16 +11,26 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, sync_playwright
 
 from proof.project import ROOT
 
 SITE = ROOT / "build" / "html"
+PREFIX = urlsplit(os.environ.get("SITE_URL", "/")).path
+"""Where on its host the site was built to be: the page of what is not found depends on that."""
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL = "apt-get update && apt-get install -y chromium fonts-dejavu"
 
 
 class _Handler(SimpleHTTPRequestHandler):
     """Answers as GitHub Pages does: what is missing gets the site's own page of status 404."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix(PREFIX.rstrip("/")))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         if code != 404:
@@ -43,7 +53,7 @@ def served(site: Path = SITE) -> Iterator[str]:
     handler = functools.partial(_Handler, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}{PREFIX}"
         server.shutdown()
 
 
@@ -62,6 +72,20 @@ def browser_program() -> str:
         if found := shutil.which(name):
             return found
     raise SystemExit(f"expected one of {', '.join(BROWSERS)} on PATH, found none. Run: {INSTALL}")
+
+
+def launch_options() -> dict[str, Any]:
+    """Choose the system's browser; root can have no sandbox within it."""
+    return {"executable_path": browser_program(), "chromium_sandbox": os.geteuid() != 0}
+
+
+@contextlib.contextmanager
+def browser_at_site() -> Iterator[tuple[Browser, str]]:
+    """Start the browser, serve the site, and yield both: the site as its address."""
+    with served() as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options())
+        yield browser, site
+        browser.close()
 
 
 def main() -> None:
