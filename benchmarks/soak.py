@@ -82,7 +82,8 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
     environment = os.environ | {"TMPDIR": str(folder), "PYTHONWARNINGS": "ignore"}
     if own_bucket:
         environment[OWN_BUCKET] = own_bucket
-    victim = chance.choice(["user", "user", "s3fs", "server"])
+    # The server of a bucket of one's own is not one of the round's processes.
+    victim = chance.choice(["user", "user", "s3fs", *([] if own_bucket else ["server"])])
     name = chance.choice(["SIGINT", "SIGTERM", "SIGKILL"])
     moment = chance.uniform(0.1, 15)
     user = subprocess.Popen(
