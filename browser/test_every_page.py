@@ -38,7 +38,7 @@ def test_a_broken_page_is_noticed(new_context, site, tmp_path_factory):
     """The checks above could not fail otherwise."""
     page = new_context(viewport={"width": 375, "height": 900}).new_page()
     broken = """<!doctype html><html><head><title>Broken</title></head><body>
-      <img src="/missing.png"><img src="http://192.0.2.1/elsewhere.png">
+      <img src="missing.png"><img src="http://192.0.2.1/elsewhere.png">
       <div style="width: 500px">wide</div><script>undefined.property</script></body></html>"""
     page.route("**/broken.html", lambda route: route.fulfill(body=broken, content_type="text/html"))
     page.route("http://192.0.2.1/**", lambda route: route.fulfill(body="", status=404))
