@@ -21,8 +21,9 @@ SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 MOUNTING_TESTS = ["src", "docs", "tests/evidence"] + [
     f"tests/test_{name}.py"
     for name in (
-        *("cluster", "main", "mount_table", "mounting", "nothing_is_left", "operations"),
-        *("options", "sandbox", "terminal", "traffic", "unmounting"),
+        *("checking", "cluster", "credentials", "main", "mount_table", "mounting"),
+        *("nothing_is_left", "operations", "options", "sandbox", "saving", "terminal", "traffic"),
+        "unmounting",
     )
 ]
 """What may come out differently with another version of s3fs."""

@@ -3,8 +3,7 @@
 In each round a process starts a sandbox, mounts, reads, saves and unmounts, over and over, until
 it, its ``s3fs`` or its S3 server gets a signal. Half of the sandboxes are in a bucket of one's own,
 on a server that stays. Then everything must be gone by itself, but for folders and objects, which
-the next sandbox must remove. Writes what was found to
-``benchmarks/results.json``.
+the next sandbox must remove. Writes what was found to ``benchmarks/results.json``.
 """
 
 import argparse
