@@ -49,6 +49,7 @@ extensions = [
     "sphinx_llms_txt",
     "sphinx_reredirects",
     "notfound.extension",
+    "diagrams",
     "lessons",
     "expected",
     "verified",
