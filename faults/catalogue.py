@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from faults.patience import BOUNDED, PATIENT
 from faults.proxy import Order
-from faults.trials import BOUNDED, PATIENT, Fault
+from faults.trials import Fault
 
 GET = ["GetObject"]
 HEAD = ["HeadObject"]

@@ -24,6 +24,7 @@ import iris
 
 from faults import accesses
 from faults.network import Network
+from faults.patience import BOUNDED
 from faults.proxy import CONNECTIONS, Order
 from s3_mounts import Sandbox, fine_temperature, mount, mount_table, sparse_read_options, unmount
 from s3_mounts.errors import UnmountError
@@ -34,12 +35,6 @@ _TO_CHECK = 100
 
 _ASKING = threading.Lock()
 """Held while children are asked how they ended: each says so once, and starting one asks all."""
-
-BOUNDED = ("retries=1", "connect_timeout=2", "readwrite_timeout=2")
-"""Options of s3fs that make it give up soon."""
-
-PATIENT = ("retries=5", "connect_timeout=2", "readwrite_timeout=2")
-"""The same, with as many tries as by default."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
-from faults.trials import BOUNDED, PATIENT
+from faults.patience import BOUNDED, PATIENT
 from proof.project import ROOT
 
 RESULTS = ROOT / "benchmarks" / "faults.json"
@@ -21,19 +21,21 @@ KINDS = ("read", "write", "change", "find")
 Outcome = dict[str, Any]
 
 
-class Faults(Directive):
+class Faults(SphinxDirective):
     """``.. faults:: WHAT KIND``: what was tried and how, tables, or what is told or not told."""
 
     required_arguments = 1
-    optional_arguments = 1
+    optional_arguments = 2
 
     def run(self) -> list[nodes.Node]:
         """Write it."""
-        self.state.document.settings.env.note_dependency(str(RESULTS))
+        self.env.note_dependency(str(RESULTS))
         found = json.loads(RESULTS.read_text())
         known = {version: found[version] for version in sorted(found, key=_numbers)}
-        what, *kind = self.arguments
-        return _WRITERS[what](known, *kind)
+        what, *arguments = self.arguments
+        if what == "tables":
+            return self.parse_text_to_nodes(_tabs(known, *arguments))
+        return _WRITERS[what](known, *arguments)
 
 
 def _numbers(version: str) -> list[int]:
@@ -107,11 +109,21 @@ def _options(known: dict[str, Any]) -> list[nodes.Node]:
     return [listed]
 
 
-def _tables(known: dict[str, Any], kind: str) -> list[nodes.Node]:
-    return [_table(version, trial, kind) for version, trial in known.items()]
+def _tabs(known: dict[str, Any], kind: str) -> str:
+    tabs = "".join(
+        f"""
+   .. tab-item:: s3fs {version}
+      :sync: {version}
+
+      .. faults:: table {kind} {version}
+"""
+        for version in known
+    )
+    return f".. tab-set::\n   :sync-group: s3fs\n{tabs}"
 
 
-def _table(version: str, trial: dict[str, Any], kind: str) -> nodes.table:
+def _table(known: dict[str, Any], kind: str, version: str) -> list[nodes.Node]:
+    trial = known[version]
     accesses = list(dict.fromkeys(access for _, access, _ in _outcomes(trial, kind)))
     group = nodes.tgroup(cols=len(accesses) + 2)
     group += [nodes.colspec(colwidth=width) for width in (3, *(2 for _ in accesses), 1)]
@@ -122,7 +134,7 @@ def _table(version: str, trial: dict[str, Any], kind: str) -> nodes.table:
         seconds = sorted({round(outcome["seconds"]) for outcome in found.values()})
         body += _row([fault, *cells, "–".join(map(str, dict.fromkeys([seconds[0], seconds[-1]])))])
     group += body
-    return nodes.table("", nodes.title("", f"With s3fs {version}"), group, classes=["faults"])
+    return [nodes.table("", group, classes=["faults"])]
 
 
 def _cell(outcome: Outcome) -> str | nodes.Node:
@@ -155,7 +167,7 @@ _WRITERS: dict[str, Callable[..., list[nodes.Node]]] = {
     "options": _options,
     "silent": _silent,
     "told": _told,
-    "tables": _tables,
+    "table": _table,
 }
 
 
