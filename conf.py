@@ -74,6 +74,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
     "plot_gallery": str(not lessons_problem),
+    "parallel": True,
     "image_scrapers": ("expected.scrape",),
     "reset_modules": ("matplotlib", "lessons.reset"),
     "reset_modules_order": "both",

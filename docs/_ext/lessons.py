@@ -1,9 +1,10 @@
 """Run the lessons in this build, or say that they were not run.
 
-sphinx-gallery runs a lesson again when its script has changed. This extension adds:
+sphinx-gallery runs a lesson again when its script has changed, and several at once in processes of
+its own, where Sphinx has ``-j``. This extension adds:
 
 - lessons are run again, all of them, when the helper or a tool below it has changed;
-- one S3 server serves all lessons of a build, and nothing of a lesson is left after it;
+- one S3 server serves all lessons of a process, and nothing of a lesson is left after it;
 - each lesson's page tells at its top how long the lesson took;
 - other pages can show a lesson's figures;
 - where FUSE cannot work, the lessons are shown without output, and marked.
@@ -11,21 +12,26 @@ sphinx-gallery runs a lesson again when its script has changed. This extension a
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
+import os
 import re
 import shutil
-import time
+import signal
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import iris
 from docutils import nodes
 from docutils.parsers.rst.directives.images import Figure
+from joblib import register_parallel_backend
+from joblib.parallel import BACKENDS
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from proof import record
-from proof.project import GALLERY, LESSONS
+from proof.project import GALLERY
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
@@ -34,8 +40,6 @@ CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
 
 logger = logging.getLogger(__name__)
 _server = ExitStack()
-_seconds: dict[str, float] = {}
-_clock: dict[str, float] = {}
 
 
 def fingerprint() -> str:
@@ -46,7 +50,6 @@ def fingerprint() -> str:
 
 def forget_stale_lessons(app: Sphinx) -> None:
     """Remove the gallery of an earlier build that this one must not show again."""
-    _clock["start"] = time.perf_counter()
     gallery = Path(app.srcdir, GALLERY.name)
     written = gallery / "fingerprint.txt"
     current = fingerprint()
@@ -62,27 +65,32 @@ def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
     if not gallery_conf["plot_gallery"]:
         return
     if when == "before":
-        if not _seconds:
-            _server.enter_context(shared_server())
-        _clock[script] = time.perf_counter()
-        _seconds[script] = 0
+        _prepare_process()
     else:
+        import iris  # Here, since it takes long, and most builds run no lesson.
+
         stop_all()
         iris.FUTURE.__dict__.update(iris.Future().__dict__)
-        _seconds[script] = time.perf_counter() - _clock[script]
-        name = Path(script).name
-        place = [lesson.name for lesson in LESSONS].index(name) + 1
-        logger.info("Lesson %2d of %d: %5.1f s  %s", place, len(LESSONS), _seconds[script], name)
+
+
+@functools.cache
+def _prepare_process() -> None:
+    """Start the S3 server of this process, once; have the process end with Sphinx."""
+    if multiprocessing.parent_process():
+        threading.Thread(target=_end_with_sphinx, daemon=True).start()
+    _server.enter_context(shared_server())
+
+
+def _end_with_sphinx() -> None:
+    """Wait for the end of Sphinx; a worker would go on with its lesson."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def stop_server(app: Sphinx, error: Exception | None) -> None:
-    """End the server, and print where the time went."""
+    """End the S3 server of this process, if lessons were run in it."""
     stop_all()
     _server.close()
-    whole = time.perf_counter() - _clock["start"]
-    lessons = sum(_seconds.values())
-    logger.info("%6.1f s  all lessons that were run", lessons)
-    logger.info("%6.1f s  pages and everything else", whole - lessons)
 
 
 def complete_page(app: Sphinx, doctree: nodes.document) -> None:
@@ -138,6 +146,9 @@ class LessonFigure(Figure):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build, before and after sphinx-gallery."""
+    # sphinx-gallery asks for loky. That kills whatever a worker has started when Sphinx is
+    # interrupted, also what cleans up after a lesson; and its workers outlive Sphinx.
+    register_parallel_backend("loky", BACKENDS["multiprocessing"])
     app.add_directive("lesson-figure", LessonFigure)
     app.add_config_value("lessons_problem", None, "env", types=(str, type(None)))
     app.connect("builder-inited", forget_stale_lessons, priority=100)
