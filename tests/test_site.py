@@ -360,11 +360,25 @@ def test_the_downloaded_notebook_runs(site, lesson, tmp_path, monkeypatch):
     assert not left_by(tmp_path / "project")
 
 
-def test_a_second_build_runs_no_lesson_again(site):
+def test_a_second_build_runs_no_lesson_and_writes_no_page_again(site):
+    listed = (site / "build" / "html" / "sitemap.xml").read_text()
     again = build(site)
     assert again.returncode == 0, again.stdout
+    assert "no targets are out of date" in again.stdout
+    assert (site / "build" / "html" / "sitemap.xml").read_text() == listed
     assert f"after excluding {len(LESSONS)} files that had previously been run" in again.stdout
     assert all("seconds to run" in page(site, lesson) for lesson in LESSONS)
+
+
+def test_what_a_later_run_has_recorded_is_shown(site):
+    path = site / "build" / "blocks.json"
+    recorded = json.loads(path.read_text())
+    for document in recorded["documents"].values():
+        document["date"] = "2002-03-04"
+    path.write_text(json.dumps(recorded))
+    built = build(site)
+    assert built.returncode == 0, built.stdout
+    assert "on 4 March 2002" in (site / "build" / "html" / "verification.html").read_text()
 
 
 def test_a_changed_answer_and_a_lost_block_fail_the_build(site):

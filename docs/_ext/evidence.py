@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import beside
 from docutils import nodes
 from expected import cells
 from lessons import CELL
@@ -63,6 +64,7 @@ class ClaimRole(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Keep the place."""
+        self.env.note_dependency(str(claims.LEDGER))
         return [ClaimReference("", claim=self.text)], []
 
 
@@ -209,10 +211,8 @@ def prepare(app: Sphinx) -> None:
 
 
 def outdated_pages(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
-    """Have pages written again that show what other pages prove."""
-    shown = [name for name, page in env.evidence_pages.items() if page["said"] or page["quotes"]]
-    tested = [name for name, files in env.evidence_tests.items() if files & env.verified_changed]
-    return [name for name in {*shown, *tested, PAGE} if name in env.found_docs]
+    """Have pages read again that name a test which the record knows otherwise than before."""
+    return [name for name, files in env.evidence_tests.items() if files & env.verified_changed]
 
 
 def forget_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
@@ -244,9 +244,9 @@ def gather(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict of str to dict
-        From the id of a claim to its ``"proofs"``, each with the ``"page"``, ``"anchor"`` and
-        ``"state"`` or the ``"test"`` and ``"state"``; the ``"pages"`` that state the claim; and
-        the ``"result"`` in this build.
+        From the id of a claim to its ``"proofs"``, each with the ``"page"``, its ``"title"``, the
+        ``"anchor"`` and the ``"state"``, or the ``"test"`` and ``"state"``; the ``"pages"`` that
+        state the claim; and the ``"result"`` in this build.
     """
     known: dict[str, dict[str, Any]] = {
         name: {"proofs": [], "pages": [], "result": []} for name in ledger()
@@ -255,7 +255,8 @@ def gather(env: BuildEnvironment) -> dict[str, dict[str, Any]]:
     for docname, page in sorted(env.evidence_pages.items(), key=lambda item: _order(item[0])):
         for name, anchor, state in page["proofs"]:
             if name in known:
-                proof = {"page": docname, "anchor": anchor, "state": state}
+                title = env.titles[docname].astext()
+                proof = {"page": docname, "title": title, "anchor": anchor, "state": state}
                 known[name]["proofs"].append(proof)
         for name, text in page["said_by"].items():
             texts[name] = texts.get(name, "") + text
@@ -397,7 +398,7 @@ def _group(app: Sphinx, proofs: list[dict[str, str]]) -> nodes.paragraph:
             text += nodes.literal("", proof["test"].rpartition("/")[2])
         else:
             address = f"{app.builder.get_relative_uri(PAGE, proof['page'])}#{proof['anchor']}"
-            title = app.env.titles[proof["page"]].astext() if number == 1 else f"({number})"
+            title = proof["title"] if number == 1 else f"({number})"
             text += nodes.reference("", title, refuri=address, internal=True)
         text += nodes.Text(
             " ✓ " if proof["state"] == "run" else f" ({proof['state'].rstrip('.')}) "
@@ -405,17 +406,20 @@ def _group(app: Sphinx, proofs: list[dict[str, str]]) -> nodes.paragraph:
     return text
 
 
-def write_json(app: Sphinx, error: Exception | None) -> None:
-    """Write the ledger as ``evidence.json`` beside its page."""
-    if error or app.builder.format != "html":
-        return
-    known = gather(app.env)
+def told(env: BuildEnvironment) -> str:
+    """Tell the ledger, as JSON."""
+    known = gather(env)
     whole = {
         name: {"told": claim.told, "verdict": claim.verdict, "truth": claim.truth} | known[name]
         for name, claim in ledger().items()
     }
-    path = Path(app.outdir, f"{PAGE}.json")
-    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def shown_on(env: BuildEnvironment) -> list[str]:
+    """List the pages that show what other pages prove."""
+    shown = [name for name, page in env.evidence_pages.items() if page["said"] or page["quotes"]]
+    return [name for name in {*shown, PAGE} if name in env.found_docs]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -431,7 +435,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-purge-doc", forget_page)
     app.connect("env-merge-info", merge_pages)
     app.connect("doctree-read", collect, priority=600)
-    app.connect("env-check-consistency", audit)
+    app.connect("env-updated", audit)
     app.connect("doctree-resolved", fill_page)
-    app.connect("build-finished", write_json)
+    beside.connect(app, PAGE, told, shown_on)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}

@@ -152,5 +152,5 @@ def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
-    app.connect("env-check-consistency", compare_lessons)
+    app.connect("env-updated", compare_lessons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

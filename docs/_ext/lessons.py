@@ -13,6 +13,7 @@ its own, where Sphinx has ``-j``. This extension adds:
 from __future__ import annotations
 
 import functools
+import hashlib
 import multiprocessing
 import os
 import re
@@ -25,13 +26,11 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst.directives.images import Figure
-from joblib import register_parallel_backend
-from joblib.parallel import BACKENDS
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from proof import record
-from proof.project import GALLERY
+from proof.project import GALLERY, LESSONS, ROOT
 from s3_mounts.sandbox import stop_all
 from s3_mounts.server import shared_server
 
@@ -58,6 +57,28 @@ def forget_stale_lessons(app: Sphinx) -> None:
         shutil.rmtree(gallery)
     gallery.mkdir(exist_ok=True)
     written.write_text(current)
+
+
+def choose_processes(app: Sphinx) -> None:
+    """Use several processes, if a lesson is to be run, and such as end with Sphinx.
+
+    sphinx-gallery asks for loky. When Sphinx is interrupted, that kills whatever a worker has
+    started, also what cleans up after a lesson; and its workers outlive Sphinx.
+    """
+    if all(_was_run(lesson, Path(app.srcdir)) for lesson in LESSONS):
+        app.config.sphinx_gallery_conf["parallel"] = False
+    else:
+        from joblib import register_parallel_backend
+        from joblib.parallel import BACKENDS
+
+        register_parallel_backend("loky", BACKENDS["multiprocessing"])
+
+
+def _was_run(lesson: Path, pages: Path) -> bool:
+    """Tell whether sphinx-gallery will take a lesson as it has left it."""
+    noted = (pages / lesson.relative_to(ROOT)).with_suffix(".py.md5")
+    digest = hashlib.md5(lesson.read_bytes(), usedforsecurity=False).hexdigest()
+    return noted.exists() and noted.read_text() == digest
 
 
 def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
@@ -146,12 +167,10 @@ class LessonFigure(Figure):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build, before and after sphinx-gallery."""
-    # sphinx-gallery asks for loky. That kills whatever a worker has started when Sphinx is
-    # interrupted, also what cleans up after a lesson; and its workers outlive Sphinx.
-    register_parallel_backend("loky", BACKENDS["multiprocessing"])
     app.add_directive("lesson-figure", LessonFigure)
     app.add_config_value("lessons_problem", None, "env", types=(str, type(None)))
     app.connect("builder-inited", forget_stale_lessons, priority=100)
+    app.connect("builder-inited", choose_processes, priority=110)
     app.connect("doctree-read", complete_page)
     app.connect("build-finished", stop_server, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter
-from pathlib import Path
 
+import beside
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from verified import LESSON, PAGE, Entry, entries_by_page
 
 from benchmarks import results
@@ -36,19 +37,17 @@ def summary(pages: dict[str, list[Entry]]) -> str:
     return record.summary(len(entries), sum(bool(entry["reason"]) for entry in entries))
 
 
-def write_json(app: Sphinx, error: Exception | None) -> None:
-    """Write all that the page tells as ``verification.json`` beside it."""
-    if error or app.builder.format != "html":
-        return
-    pages = entries_by_page(app.env)
+def told(env: BuildEnvironment) -> str:
+    """Tell what the page does, as JSON."""
+    pages = entries_by_page(env)
     whole = {
         "summary": summary(pages),
-        "dates": app.env.verified_dates,
+        "dates": env.verified_dates,
         "versions": record.versions(),
+        "titles": {name: _title(env, name) for name in pages},
         "pages": pages,
     }
-    path = Path(app.outdir, f"{PAGE}.json")
-    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 class Placeholder(nodes.General, nodes.Element):
@@ -200,6 +199,38 @@ def _load(app: Sphinx) -> list[nodes.Node]:
     return [said, _table(["What", "How many"], [list(cells) for cells in rows])]
 
 
+def _build(app: Sphinx) -> list[nodes.Node]:
+    trial = results.read("build")
+    seconds = trial["seconds"]
+    ratio = trial["first build / (lessons on one processor / processors)"]
+    rows = [[what, f"{number:.0f} s"] for what, number in seconds.items()]
+    shares = [[who, f"{share:.0%}"] for who, share in trial["share of processor time"].items()]
+    said = nodes.paragraph(
+        "",
+        f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and {trial['processors']}"
+        f" processors. The first build took {ratio} times what the lessons need on one"
+        " processor, divided by the number of processors.",
+    )
+    return [
+        said,
+        _table(["What", "Time"], rows),
+        _table(["Who had the processors, in the first build", "Share"], shares),
+    ]
+
+
+def _site(app: Sphinx) -> list[nodes.Node]:
+    trial = results.read("site")
+    heaviest, restless = trial["heaviest page"], trial["largest layout shift"]
+    rows = [
+        ["Pages", str(trial["pages"]), ""],
+        ["Most bytes for one page", f"{heaviest['MB']} MB", heaviest["name"]],
+        ["Largest layout shift", str(restless["shift"]), restless["name"]],
+        ["First paint, median", f"{trial['median of first paint, ms']} ms", ""],
+    ]
+    said = nodes.paragraph("", f"Each page was opened {_date(trial['date'])}, with an empty cache:")
+    return [said, _table(["What", "Found", "Where"], rows)]
+
+
 _WRITERS = {
     "totals": _totals,
     "pages": _table_of_pages,
@@ -209,22 +240,24 @@ _WRITERS = {
     "soak": _soak,
     "load": _load,
     "traffic": _traffic,
+    "build": _build,
+    "site": _site,
 }
 
 
 def _place(app: Sphinx, name: str) -> tuple[bool, str]:
-    return name not in app.env.titles, _title(app, name)
+    return name not in app.env.titles, _title(app.env, name)
 
 
-def _title(app: Sphinx, name: str) -> str:
-    return app.env.titles[name].astext() if name in app.env.titles else name
+def _title(env: BuildEnvironment, name: str) -> str:
+    return env.titles[name].astext() if name in env.titles else name
 
 
 def _link(app: Sphinx, name: str) -> nodes.Node:
     if name not in app.env.titles:
         return nodes.literal("", name)
     address = app.builder.get_relative_uri(PAGE, name)
-    return nodes.reference("", _title(app, name), refuri=address, internal=True)
+    return nodes.reference("", _title(app.env, name), refuri=address, internal=True)
 
 
 def _table(head: list[str], rows: list[list[str | nodes.Node]]) -> nodes.table:
@@ -245,5 +278,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("verified", Verified)
     app.add_node(Placeholder)
     app.connect("doctree-resolved", fill_page)
-    app.connect("build-finished", write_json)
+    beside.connect(app, PAGE, told, lambda env: [PAGE])
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -55,12 +55,11 @@ def load_record(app: Sphinx) -> None:
 
 def outdated_pages(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
     """Have pages read again whose blocks the record knows otherwise than before."""
-    changed = [
+    return [
         docname
         for docname, blocks in env.verified_blocks.items()
         if any(document in env.verified_changed for document, _, _ in blocks)
     ]
-    return [*changed, PAGE]
 
 
 def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
@@ -210,6 +209,8 @@ def is_complete(path: Path) -> bool:
         Whether the site may say so.
     """
     known = record.read(path)["documents"]
+    if not known:
+        return False
     needed = _with_blocks() | _with_tests()
     return all(name in known and record.is_true(name, known[name]) for name in needed)
 
@@ -250,5 +251,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-purge-doc", forget_page)
     app.connect("env-merge-info", merge_pages)
     app.connect("doctree-read", mark_blocks)
-    app.connect("env-check-consistency", audit)
+    app.connect("env-updated", audit)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}
