@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -14,6 +15,7 @@ from proof.project import LESSONS, ROOT
 
 BUCKETS = "explanation/s3_buckets.html"
 FIRST_LESSON = "tutorials/1_first_steps/1_your_first_bucket.html"
+DIAGRAM_LESSON = "tutorials/2_what_it_costs/1_read_only_what_you_need.html"
 
 
 @pytest.fixture
@@ -163,3 +165,17 @@ def test_pictures_are_described(page, site):
             described = re.search(r'\balt="([^"]*)"', picture)
             assert described, f"{path}: {picture}"
             assert not re.search(r"\.(png|svg|webp)$", described[1]), f"{path}: {picture}"
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize(
+    "name", ["index.html", BUCKETS, "explanation/how_the_site_is_built.html", DIAGRAM_LESSON]
+)
+def test_a_diagram_can_be_read(page, site, name, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(site + name)
+    (diagram,) = page.locator(".bd-article img[src$='.svg']:visible").all()
+    drawing = (SITE / "_images" / Path(diagram.get_attribute("src")).name).read_text()
+    scale = diagram.bounding_box()["width"] / int(re.search(r'viewBox="0 0 (\d+)', drawing)[1])
+    smallest = min(map(int, re.findall(r'font-size="(\d+)"', drawing)))
+    assert smallest * scale > 11
