@@ -30,9 +30,10 @@ MOUNTING_TESTS = ["src", "docs", "tests/evidence"] + [
 
 
 def install(session: nox.Session, group: str) -> None:
-    """Install the helper, a group of dependencies, and the s3fs program."""
+    """Install the helper, a group of dependencies, the s3fs program, and what lessons try on it."""
     session.install("-e.", *nox.project.dependency_groups(PYPROJECT, group))
     session.run_install("python", "-m", "s3_mounts", "install")
+    session.run_install("python", "-m", "proof.programs")
 
 
 @nox.session

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import time
 
@@ -201,3 +202,15 @@ def test_a_mount_that_hangs_does_not_hang_us(sandbox, two_mounts, monkeypatch):
         server.send_signal(signal.SIGCONT)
     assert outcome.verdict == "fails"
     assert outcome.mounted == "no answer in 0.5 s"
+
+
+@pytest.mark.skipif(not shutil.which("rsync"), reason="there is no rsync")
+def test_rsync_sends_nothing_again_from_another_mount(sandbox, tmp_path, monkeypatch):
+    name = "rsync -a, 10 files"
+    monkeypatch.setattr(operations, "TRIALS", {name: trials.TRIALS[name]})
+    here, there = tmp_path / "here", tmp_path / "there"
+    for path in (here, there):
+        path.mkdir()
+        mount(sandbox.source, path)
+    (outcome,) = check_operations(here, there)
+    assert (outcome.verdict, outcome.mounted) == ("works", "10 files, dates kept, 0 sent again")

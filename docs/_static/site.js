@@ -12,4 +12,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const part = arrow.closest("li").querySelector("a").textContent.trim();
     arrow.setAttribute("aria-label", `Pages below ${part}`);
   }
+
+  // A figure opens alone, to be enlarged on a small screen.
+  for (const figure of document.querySelectorAll(".bd-article img.sphx-glr-single-img")) {
+    const link = document.createElement("a");
+    link.href = figure.src;
+    figure.replaceWith(link);
+    link.append(figure);
+  }
 });

@@ -149,8 +149,8 @@ sandbox.stop()
 # ------------------
 #
 # * ``s3fs BUCKET DIRECTORY`` makes a bucket look like a directory, for every program.
-# * Its silence proves nothing. If ``findmnt --mountpoint DIRECTORY`` finds nothing, nothing is
-#   mounted.
+# * Its silence proves nothing. Look into the directory, then ask ``findmnt --mountpoint DIRECTORY``:
+#   if it finds nothing, nothing is mounted.
 # * Iris loads from the mount as from any other path.
 # * ``umount`` ends it.
 #

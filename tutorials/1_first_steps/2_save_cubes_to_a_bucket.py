@@ -174,7 +174,7 @@ colours = [
 bars = axes.barh(list(uploads), list(uploads.values()), color=colours)
 axes.bar_label(bars, fmt=" %.1f ×")
 axes.invert_yaxis()
-axes.margins(x=0.12)
+axes.margins(x=0.2)
 axes.set_xlabel("bytes uploaded ÷ size of the object")
 axes.set_title("What each way of saving uploads")
 plt.show()

@@ -231,7 +231,7 @@ plt.show()
 # %%
 # * **Sparse reads** move least with a small prefetch *and* a cache.
 # * **A whole file** crosses the network once with ``use_cache``, and more than once without.
-#   The large prefetch takes fewer requests for it.
+#   With ``use_cache``, the large prefetch takes fewer requests for it.
 # * **Small files** are smaller than any prefetch, so its size does not matter. Keeping does.
 
 cached = list(choices).index("use_cache")
@@ -414,7 +414,7 @@ sandbox.stop()
 # What you have seen
 # ------------------
 #
-# * The metadata of a large file cost a number of prefetches, and a larger file costs no more.
+# * The metadata of a large file cost a few prefetches, however large the file is.
 # * A small prefetch is for sparse reads. A large one is for whole files.
 # * ``use_cache`` makes every byte cross the network once, at the price of disk space.
 # * Many small files cost requests rather than bytes, whatever the options.

@@ -2,7 +2,7 @@
 Lay files out for the cloud
 ===========================
 
-Save one field in several layouts, ask every file the same questions, and see what each answer
+Save one cube in several layouts, ask every file the same questions, and see what each answer
 moves.
 
 * **You will learn** how to see and to choose the layout of a netCDF file, and which layout suits

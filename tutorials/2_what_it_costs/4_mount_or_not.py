@@ -261,7 +261,7 @@ with sandbox.failing("HeadObject"):
 #
 # #. What is in the file? That is its *metadata*.
 # #. What was 1880 like? That is *one field*, one chunk.
-# #. What were 24 years like at one place? That *time series* is 24 numbers in 24 chunks.
+# #. What were 24 years like at one place? That is a *time series*: 24 numbers in 24 chunks.
 # #. How warm was it at most? That needs *everything*.
 #
 # Each way answers them in turn, and the sandbox's server counts.
@@ -349,7 +349,7 @@ print(f"A file object reads {block:.0f} MiB at a time by default.")
 #
 # Copying costs the whole file for the first question, and nothing after that.
 #
-# Byte ranges move the least for the metadata and for one field.
+# Of the ways without a copy, byte ranges move the least for the metadata and for one field.
 # But they keep nothing, so what is asked for twice moves twice.
 # And they take the most requests, each of which waits for an answer from afar.
 
@@ -435,7 +435,7 @@ with mount(sandbox.source, mount_point):
                 number = reasons.setdefault(reason, len(reasons) + 1)
                 verdict = f"no ({number})"
             verdicts.append(f"{verdict:<12}")
-        print(f"{task:<17}", *verdicts)
+        print(f"{task:<18}", *verdicts)
 
 # %%
 # The numbers stand for these errors.

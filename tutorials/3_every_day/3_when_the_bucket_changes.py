@@ -340,8 +340,9 @@ for option, first_count in trials.items():
 # %%
 # A short memory costs one request for each file, whenever you look after it has expired.
 #
-# Never switch the memory off with ``max_stat_cache_size=0``: ``s3fs`` 1.97 then forgets files while
-# it lists them, and you load fewer than there are.
+# Never switch the memory off with ``max_stat_cache_size=0``.
+# Then ``s3fs`` 1.90 asks for each file at every listing, and 1.97 forgets files while it lists them:
+# you load fewer than there are.
 #
 # A way of working that is safe
 # -----------------------------

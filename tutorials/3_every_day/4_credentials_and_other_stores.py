@@ -291,7 +291,9 @@ theirs = last_30_years(sandbox.directory / "partner" / name)
 plt.figure(figsize=(8, 4.6), layout="constrained")
 qplt.contourf(ours - theirs, levels=range(6), cmap="YlOrRd", extend="max")
 plt.gca().coastlines(resolution="110m")
-plt.title("Mean air temperature 2070/99: A1B in our store minus E1 in theirs")
+plt.title(
+    "Mean air temperature 2070–2099: A1B in our store minus E1 in theirs"
+)
 plt.show()
 
 # %%

@@ -262,7 +262,7 @@ plt.show()
 # The lazy mean goes up and down with every chunk, and stays where it is.
 # It does not grow with the files that are done.
 #
-# Four threads need more than one. The limit was lifted for them.
+# Four threads may need more than one, so the limit was lifted for them.
 # Each thread has one chunk in hand, and needs some room to work on it.
 # What it makes of a chunk, a partial sum, waits until it can be joined with others.
 # So three settings decide how high the peak is:

@@ -77,7 +77,7 @@ axes.margins(0.005)
 axes.tick_params(length=0)
 axes.spines[:].set_visible(False)
 axes.set_title(
-    "File operations on a mount: ✓ works, ≠ differs from a disk, ✗ fails"
+    "On a mount: ✓ works, ≠ differs from a disk, ✗ fails, ? is not installed"
 )
 plt.show()
 
@@ -370,7 +370,7 @@ with mount(sandbox.source, here):
 #   only one machine may write.
 # * **Tools that make hard links**, such as ``cp -l``, fail, or make copies instead.
 # * **Zarr and others with many small files**: each costs a HEAD request to list, see
-#   :ref:`sphx_glr_tutorials_2_what_it_costs_3_lay_files_out_for_the_cloud.py`.
+#   :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`.
 
 sandbox.stop()
 
