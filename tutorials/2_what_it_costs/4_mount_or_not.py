@@ -423,7 +423,7 @@ tasks = {
 # This is the table to keep.
 
 reasons = {}
-print(f"{'task':<17}", *(f"{way:<12}" for way in ways))
+print(f"{'task':<18}", *(f"{way:<12}" for way in ways))
 with mount(sandbox.source, mount_point):
     for task, (attempt, key) in tasks.items():
         verdicts = []

@@ -19,7 +19,7 @@ store from a cube in another.
 # The sandbox's server writes that ID down, so you can see whose key was used.
 # It accepts every key.
 
-# sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_thumbnail_path = "_static/two_stores.svg"
 import io
 import os
 import secrets

@@ -20,6 +20,7 @@ mounted.
 # The bucket holds 240 years of air temperature over North America, ten years in each file.
 # The question is how fast it warms, at each place.
 
+# sphinx_gallery_thumbnail_path = "_static/cluster.svg"
 import logging
 import os
 import signal
