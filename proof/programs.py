@@ -15,17 +15,17 @@ PROGRAMS = ("git", "rsync")
 
 
 def main() -> None:
-    """Install what is missing, or say what to type."""
-    missing = [program for program in PROGRAMS if not shutil.which(program)]
-    command = ["apt-get", "install", "-y", *missing]
-    if not missing:
-        print(f"{' and '.join(PROGRAMS)} are installed.")
-    elif shutil.which(command[0]) and may_install():
+    """Install what is missing, as far as this user may, and say what is missing still."""
+    if _missing() and shutil.which("apt-get") and may_install():
         as_root = [] if os.geteuid() == 0 else ["sudo"]
-        subprocess.run([*as_root, "apt-get", "update"], check=True)
-        subprocess.run([*as_root, *command], check=True)
-    else:
-        print(f"Not tried, since missing: {', '.join(missing)}. Install what you want to be tried.")
+        for words in (["update"], ["install", "-y", *_missing()]):
+            subprocess.run([*as_root, "apt-get", *words], check=False)
+    if _missing():
+        print(f"Not tried, since missing: {', '.join(_missing())}. Install what you want tried.")
+
+
+def _missing() -> list[str]:
+    return [program for program in PROGRAMS if not shutil.which(program)]
 
 
 if __name__ == "__main__":
