@@ -1,9 +1,11 @@
 """What the evidence ledger does with claims that lack something; the real one is in test_site."""
 
 import sys
+from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 from docutils.core import publish_doctree
 
 from proof.claims import Claim
@@ -27,6 +29,7 @@ def told(monkeypatch):
             evidence.logger, "warning", lambda text, *words: warnings.append(text % words)
         )
         env = SimpleNamespace(
+            titles=defaultdict(lambda: nodes.title("", "A page")),
             evidence_pages={
                 "page": {
                     "proofs": list(proofs),

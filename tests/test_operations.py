@@ -211,6 +211,6 @@ def test_rsync_sends_nothing_again_from_another_mount(sandbox, tmp_path, monkeyp
     here, there = tmp_path / "here", tmp_path / "there"
     for path in (here, there):
         path.mkdir()
-        mount(sandbox.source, path)
-    (outcome,) = check_operations(here, there)
+    with mount(sandbox.source, here), mount(sandbox.source, there):
+        (outcome,) = check_operations(here, there)
     assert (outcome.verdict, outcome.mounted) == ("works", "10 files, dates kept, 0 sent again")
