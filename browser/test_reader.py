@@ -178,4 +178,4 @@ def test_a_diagram_can_be_read(page, site, name, width):
     drawing = (SITE / "_images" / Path(diagram.get_attribute("src")).name).read_text()
     scale = diagram.bounding_box()["width"] / int(re.search(r'viewBox="0 0 (\d+)', drawing)[1])
     smallest = min(map(int, re.findall(r'font-size="(\d+)"', drawing)))
-    assert smallest * scale > 10.5
+    assert smallest * scale > 11
