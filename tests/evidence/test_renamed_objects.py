@@ -1,5 +1,7 @@
 """What a mount with a cache says of a file that was renamed on it before it was read."""
 
+import time
+
 import boto3
 import pytest
 
@@ -12,11 +14,15 @@ CONTENT = b"1" * 1000
 
 @pytest.fixture(params=[sparse_read_options, whole_file_options])
 def renamed(request, sandbox, mount_point):
-    """A file on a mount with a cache, stored by another program and renamed here."""
+    """A file on a mount with a cache, stored by another program and renamed here.
+
+    s3fs 1.90 may be right if the renaming ends in another second than it began.
+    """
     file = sandbox.directory / "old"
     file.write_bytes(CONTENT)
     sandbox.add_file(file)
     with mount(sandbox.source, mount_point, request.param(sandbox.directory / "cache")) as bucket:
+        time.sleep(1 - time.time() % 1)
         (bucket / "old").rename(bucket / "new")
         yield bucket / "new"
 
