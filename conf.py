@@ -45,7 +45,6 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinxext.opengraph",
-    "sphinx_llms_txt",
     "sphinx_reredirects",
     "notfound.extension",
     "diagrams",
@@ -55,7 +54,7 @@ extensions = [
     "verification_page",
     "evidence",
     "faults_page",
-    "sitemap",
+    "listings",
 ]
 nitpicky = True
 tags.add("site")  # noqa: F821 (Sphinx brings it); what is only here, and not in the Iris manual
@@ -167,9 +166,6 @@ html_extra_path = ["benchmarks/results.json", "benchmarks/faults.json"]
 ogp_site_url = SITE_URL
 ogp_use_first_image = True
 ogp_social_cards = {"enable": False}
-llms_txt_uri_template = "{base_url}{docname}.html"
-llms_txt_exclude = ["404"]
-llms_txt_full_file = False
 notfound_urls_prefix = urlsplit(SITE_URL).path
 # For the page of what was not found, which is shown at any address.
 extlinks = {"from-root": (f"{notfound_urls_prefix}%s", None)}

@@ -306,6 +306,8 @@ def test_every_page_is_listed_for_machines(site):
     addresses = {f"{SITE_URL}{name}" for name in authored_pages(site)}
     assert set(re.findall("<loc>(.*?)</loc>", (html / "sitemap.xml").read_text())) == addresses
     assert set(re.findall(r"\((http.*?)\)", (html / "llms.txt").read_text())) == addresses
+    listed = (html / "llms.txt").read_text()
+    assert not re.findall(r": .*(?:sphx_glr_|(?<!\S)/\w+/)", listed), "links without a text"
     for name in ("results.json", "faults.json"):
         assert (html / name).read_bytes() == (ROOT / "benchmarks" / name).read_bytes()
 
@@ -361,11 +363,12 @@ def test_the_downloaded_notebook_runs(site, lesson, tmp_path, monkeypatch):
 
 
 def test_a_second_build_runs_no_lesson_and_writes_no_page_again(site):
-    listed = (site / "build" / "html" / "sitemap.xml").read_text()
+    lists = [site / "build" / "html" / name for name in ("sitemap.xml", "llms.txt")]
+    listed = [path.read_text() for path in lists]
     again = build(site)
     assert again.returncode == 0, again.stdout
     assert "no targets are out of date" in again.stdout
-    assert (site / "build" / "html" / "sitemap.xml").read_text() == listed
+    assert [path.read_text() for path in lists] == listed
     assert f"after excluding {len(LESSONS)} files that had previously been run" in again.stdout
     assert all("seconds to run" in page(site, lesson) for lesson in LESSONS)
 

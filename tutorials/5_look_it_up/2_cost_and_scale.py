@@ -156,6 +156,7 @@ for label, options in {
 # %%
 # Reading does not fill the memory: what is fetched goes to the disk, into the cache or into a
 # temporary file.
+# There are more threads than fetch: FUSE has some of its own, to answer the kernel.
 #
 # What each task asks of the store
 # --------------------------------
