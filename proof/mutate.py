@@ -200,21 +200,27 @@ def main() -> None:
     parser.add_argument("names", metavar="DOCUMENT", nargs="*", help="all by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--share", type=float, default=1, help="the part of the blocks that is tried, such as 0.3"
+    )
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     paths = [ROOT / name for name in arguments.names] or documents()
-    by_document = [found for path in paths if (found := list(changes(path, chance)))]
-    tried = list(itertools.chain(*by_document))
-    print(f"{len(tried)} blocks in {len(by_document)} documents, seed {arguments.seed}")
+    possible = [list(changes(path, chance)) for path in paths]
+    chosen = ([one for one in found if chance.random() < arguments.share] for found in possible)
+    by_document = [found for found in chosen if found]
+    blocks, tried = sum(map(len, possible)), sum(map(len, by_document))
+    print(f"{tried} of {blocks} blocks, in {len(by_document)} documents, seed {arguments.seed}")
 
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        scratches = [project.copy(Path(folder, str(number))) for number in range(arguments.jobs)]
+        jobs = range(min(arguments.jobs, len(by_document)))
+        scratches = [project.copy(Path(folder, str(number))) for number in jobs]
         missed = try_all(by_document, scratches)
     for change in missed:
         print(f"not noticed: {change.document}:{change.line}: {change.before} -> {change.after}")
-    print(f"{len(tried) - len(missed)} of {len(tried)} changes noticed")
+    print(f"{tried - len(missed)} of {tried} changes noticed")
     if not arguments.names:
-        write(len(tried), missed, arguments.seed)
+        write(blocks, tried, missed, arguments.seed)
 
 
 def try_all(by_document: list[list[Change]], scratches: list[Path]) -> list[Change]:
@@ -234,8 +240,8 @@ def try_all(by_document: list[list[Change]], scratches: list[Path]) -> list[Chan
     """
     free: queue.Queue[Path] = queue.Queue()
 
-    def prepare(scratch: Path) -> None:
-        wrong = verify(scratch, *(found[0].document for found in by_document))
+    def prepare(scratch: Path, names: list[str]) -> None:
+        wrong = verify(scratch, *names)
         if wrong:
             sys.exit(f"expected the documents to pass before any change, but:\n{wrong}")
         free.put(scratch)
@@ -249,15 +255,19 @@ def try_all(by_document: list[list[Change]], scratches: list[Path]) -> list[Chan
             free.put(scratch)
 
     with concurrent.futures.ThreadPoolExecutor(len(scratches)) as pool:
-        list(pool.map(prepare, scratches))
+        names = [found[0].document for found in by_document]
+        shares = [names[number :: len(scratches)] for number in range(len(scratches))]
+        list(pool.map(prepare, scratches, shares))
         return list(itertools.chain(*pool.map(try_document, by_document)))
 
 
-def write(tried: int, missed: list[Change], seed: int) -> None:
+def write(blocks: int, tried: int, missed: list[Change], seed: int) -> None:
     """Write the result for the site.
 
     Parameters
     ----------
+    blocks : int
+        How many blocks the project has.
     tried : int
         How many blocks were changed.
     missed : list of Change
@@ -267,7 +277,8 @@ def write(tried: int, missed: list[Change], seed: int) -> None:
     """
     result = {
         "seed": seed,
-        "blocks": tried,
+        "blocks": blocks,
+        "tried": tried,
         "noticed": tried - len(missed),
         "missed": [
             {"place": f"{one.document}:{one.line}", "before": one.before, "after": one.after}

@@ -136,11 +136,12 @@ def _mutations(app: Sphinx) -> list[nodes.Node]:
         text += [nodes.literal("", change["before"]), nodes.Text(" changed to ")]
         text += nodes.literal("", change["after"])
         missed += nodes.list_item("", text)
-    share = trial["noticed"] / trial["blocks"]
+    share = trial["noticed"] / trial["tried"]
     said = nodes.paragraph(
         "",
-        f"{trial['noticed']} of {trial['blocks']} changes were noticed, {share:.0%}, in the trial"
-        f" {_date(trial['date'])} with the seed {trial['seed']}. These were not:",
+        f"{trial['tried']} of {trial['blocks']} blocks were chosen at random for the trial"
+        f" {_date(trial['date'])} with the seed {trial['seed']}. {trial['noticed']} of the changes"
+        f" were noticed, {share:.0%}. These were not:",
     )
     return [said, missed]
 
