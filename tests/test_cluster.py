@@ -178,7 +178,7 @@ def listed(path):
 def test_workers_mount_and_unmount(sandbox):
     """Also one that replaces a killed one; the directory is made."""
     path = sandbox.directory / "deep" / "down"
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with (
         LocalCluster(host="127.0.0.1", local_directory=sandbox.directory, **settings) as cluster,
         Client(cluster) as client,
@@ -200,7 +200,7 @@ def test_workers_mount_and_unmount(sandbox):
 
 def test_what_fails_on_a_worker_is_raised(sandbox, mount_point):
     with (
-        LocalCluster(1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
         pytest.raises(StoreError, match="NoSuchBucket"),
     ):

@@ -271,7 +271,7 @@ examine("output of another process", writing_child, "kill")
 # Each stops in the middle of reading, until it is told to go on.
 
 with dask.config.set(temporary_directory=str(sandbox.directory)):
-    cluster = LocalCluster(n_workers=0, dashboard_address=None)
+    cluster = LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0")
     client = Client(cluster)
 worker = subprocess.Popen(
     [

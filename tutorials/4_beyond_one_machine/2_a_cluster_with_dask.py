@@ -65,7 +65,7 @@ print(f"{len(sandbox.sizes())} files, {dataset / 1e6:.0f} MB in all")
 cluster = LocalCluster(
     n_workers=0,
     host="127.0.0.1",
-    dashboard_address=None,
+    dashboard_address="127.0.0.1:0",
     scheduler_kwargs={"local_directory": str(sandbox.directory)},
     silence_logs=logging.ERROR,
 )
