@@ -1,4 +1,4 @@
-"""The handle on the network that fails on order."""
+"""The handle on the network that fails on demand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faults.proxy import Order
 
 
 class Network:
-    """A way to a store that fails on order. Use it in a ``with`` block.
+    """A way to a store that fails on demand. Use it in a ``with`` block.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network that fails on order, between s3fs and the sandbox's server.
+"""A network that fails on demand, between s3fs and the sandbox's server.
 
 It runs in a process of its own, as ``proxy.py STORE``: a thread of the process that reads the
 mount could not answer while that process waits. It prints its address, and then takes orders, a

@@ -346,7 +346,7 @@ def _table(app: Sphinx, place: Ledger, known: dict[str, dict[str, Any]]) -> node
     totals = ", ".join(f"{counts[verdict]} {verdict}" for verdict in claims.VERDICTS)
     group = nodes.tgroup("", cols=3)
     group += [nodes.colspec(colwidth=width) for width in (16, 50, 34)]
-    heads = ("Claim", "What is told, and what is true", "Proven by")
+    heads = ("Claim", "What you are told, and what is true", "Proven by")
     head = nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in heads))
     body = nodes.tbody()
     for row in place.children:

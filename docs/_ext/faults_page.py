@@ -84,7 +84,7 @@ def _silent(known: dict[str, Any], kind: str) -> list[nodes.Node]:
         )
         text = nodes.paragraph("", "", nodes.strong("", fault), nodes.Text(f": {who}."))
         listed += nodes.list_item("", text)
-    return [listed] if listed.children else [nodes.paragraph("", "There is none.")]
+    return [listed] if listed.children else [nodes.paragraph("", "There are none.")]
 
 
 def _told(known: dict[str, Any], kind: str) -> list[nodes.Node]:
@@ -93,7 +93,8 @@ def _told(known: dict[str, Any], kind: str) -> list[nodes.Node]:
     )
     listed = nodes.bullet_list()
     for message, times in told.most_common():
-        text = nodes.paragraph("", "", nodes.literal("", message), nodes.Text(f": {times} times."))
+        often = "once" if times == 1 else f"{times} times"
+        text = nodes.paragraph("", "", nodes.literal("", message), nodes.Text(f": {often}."))
         listed += nodes.list_item("", text)
     return [listed]
 
@@ -148,7 +149,7 @@ def _cell(outcome: Outcome) -> str | nodes.Node:
     if told == "no answer":
         said = told
     elif told.startswith("SIG"):
-        said = "Python ends"
+        said = "Python crashes"
     else:
         said = "error"
     if "later" in outcome:

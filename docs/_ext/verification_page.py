@@ -120,7 +120,7 @@ def _reasons(app: Sphinx) -> list[nodes.Node]:
                 if entry["check"]:
                     text += nodes.Text(" Checked in part.")
                 listed += nodes.list_item("", text)
-    return [listed] if listed.children else [nodes.paragraph("", "There is none.")]
+    return [listed] if listed.children else [nodes.paragraph("", "There are none.")]
 
 
 def _versions(app: Sphinx) -> list[nodes.Node]:
@@ -159,7 +159,7 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
     return [
         said,
         _table(["What was left after all rounds", "How many"], rows),
-        _table(["Who got which signal", "How often"], [list(row) for row in kills]),
+        _table(["Who got which signal", "How many times"], [list(row) for row in kills]),
     ]
 
 
@@ -209,13 +209,13 @@ def _build(app: Sphinx) -> list[nodes.Node]:
     said = nodes.paragraph(
         "",
         f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and {trial['processors']}"
-        f" processors. The first build took {ratio} times what the lessons need on one"
-        " processor, divided by the number of processors.",
+        f" processors. Divide what the lessons need on one processor by the number of processors:"
+        f" the first build took {ratio} times that.",
     )
     return [
         said,
         _table(["What", "Time"], rows),
-        _table(["Who had the processors, in the first build", "Share"], shares),
+        _table(["What used the processors, in the first build", "Share"], shares),
     ]
 
 

@@ -118,7 +118,7 @@ def check(options: Sequence[str] = ()) -> Generator[Result]:
     """Try what s3fs, Iris and the lessons need of an object store.
 
     It works below a prefix of its own in your bucket, as `s3_mounts.start_sandbox` finds it, or
-    else on the local sandbox. Everything is removed at the end, also where the iterator is closed
+    else on the local sandbox. Everything is removed at the end, even where the iterator is closed
     before it is exhausted.
 
     Parameters
@@ -129,7 +129,7 @@ def check(options: Sequence[str] = ()) -> Generator[Result]:
     Yields
     ------
     Result
-        One for each thing that was tried, when it has been.
+        One for each thing that is tried, once it has been.
     """
     try:
         sandbox = start_sandbox("s3-mounts-check", [SAMPLE])

@@ -32,7 +32,7 @@ _BUSY = 5
 class MountPlugin(WorkerPlugin):
     """Have every worker of a Dask cluster find a bucket at the same path.
 
-    Give it to ``Client.register_plugin``. Workers that start later mount too, also those that
+    Give it to ``Client.register_plugin``. Workers that start later mount too, including those that
     replace one that has died. The mount goes when the last worker of its machine closes.
 
     The workers need what `s3_mounts.mount` needs: the ``s3fs`` program, FUSE, credentials, and the
@@ -51,7 +51,8 @@ class MountPlugin(WorkerPlugin):
     Raises
     ------
     s3_mounts.MountPointError
-        If the path is not absolute. What `shared_mount` raises on a worker, registering raises.
+        If the path is not absolute. Registering also raises what `shared_mount`
+        raises on a worker.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ def shared_mount(
         The mount point. It is made where it does not exist. Beside it two small files, whose
         names begin with a dot, are made and left.
     options : sequence of str, optional
-        Values for ``-o`` of s3fs. They count for the process that mounts.
+        Values for ``-o`` of s3fs. Those of the process that mounts take effect.
 
     Yields
     ------
@@ -106,7 +107,7 @@ def shared_mount(
     Raises
     ------
     s3_mounts.MountPointError
-        If something else is mounted there, or the directory around it is another user's. And what
+        If something else is mounted there, or the directory around it is another user's. Also what
         `s3_mounts.mount` raises.
     """
     mount_point = mount_table.absolute(path)

@@ -55,10 +55,10 @@ def _boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials 
 def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredentials | None:
     """Find credentials where s3fs does.
 
-    A password file that is an option wins. The keys of the environment come next, then the file
+    A password file given as an option wins. The keys of the environment come next, then the file
     that ``AWS_CREDENTIAL_FILE`` names, ``~/.aws/credentials`` or a role of the machine,
     ``~/.passwd-s3fs`` and ``/etc/passwd-s3fs``. The lesson "Credentials and other stores" shows
-    who wins.
+    which one wins.
 
     Parameters
     ----------

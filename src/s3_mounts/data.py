@@ -77,7 +77,7 @@ def fine_temperature(
     Raises
     ------
     ValueError
-        If the source has not so many years, or there is less than a grid of 2 by 2.
+        If the source does not have that many years, or the grid is smaller than 2 by 2.
     """
     import iris
     from iris.analysis import Linear

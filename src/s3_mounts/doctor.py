@@ -32,7 +32,7 @@ class Finding:
     subject : str
         What was looked at.
     found : str
-        What was found, and where it is a problem what to do.
+        What was found and, where it is a problem, what to do.
     ok : bool
         Whether it is as it should be.
     required : bool

@@ -1,6 +1,6 @@
 """Write small files in formats that Iris loads but does not save.
 
-They are for a lesson that loads every format, and no general tools to produce such data: each
+They are for a lesson that loads every format, and are not general tools to produce such data: each
 writes what its layout needs, and leaves the rest of a header at "missing".
 """
 
@@ -41,10 +41,10 @@ def write_fieldsfile(
     path : path-like
         The file to write.
     cube : iris.cube.Cube
-        On a regular grid, as PP can hold it. Iris itself turns it into PP fields, whose headers
+        On a regular grid that PP can hold. Iris itself turns it into PP fields, whose headers
         go into the lookup table.
     kind : {"post v5.2", "pre v3.1", "ancillary"}, default: "post v5.2"
-        As what the file is to be known: the number in its first word.
+        What the file is to be recognised as: the number in its first word.
     word_bytes : {8, 4}, default: 8
         The size of its words: 8 bytes as the UM writes it, or 4 as after a conversion with
         ``ieee``, which Iris does not recognise for "pre v3.1".
@@ -110,12 +110,12 @@ def write_little_endian_pp(path: str | os.PathLike[str], cube: Cube) -> None:
     path : path-like
         The file to write.
     cube : iris.cube.Cube
-        As PP can hold it.
+        One that PP can hold.
 
     Notes
     -----
     A PP file consists of 4-byte words only: Unified Model Documentation Paper F3. So each word
-    of the file that Iris saves is turned round.
+    of the file that Iris saves has its bytes reversed.
     """
     Path(path).write_bytes(np.frombuffer(_pp_bytes(cube), ">u4").astype("<u4").tobytes())
 
@@ -138,7 +138,7 @@ def write_grib1(path: str | os.PathLike[str], source: str | os.PathLike[str]) ->
     Notes
     -----
     ecCodes turns a message into edition 1 when its key ``edition`` is set. For a quantity that
-    edition 1 has no number for it raises an error of its own.
+    edition 1 has no number for, it raises an error of its own.
     """
     import eccodes
 
@@ -168,7 +168,7 @@ def write_nimrod(path: str | os.PathLike[str], cube: Cube) -> None:
     Raises
     ------
     ValueError
-        If the cube is not of that shape.
+        If the cube is not of that form.
 
     Notes
     -----
@@ -225,9 +225,9 @@ def write_abf(path: str | os.PathLike[str], cube: Cube) -> None:
     Parameters
     ----------
     path : path-like
-        The file to write. Iris takes all metadata from its name: as ``AVHRRBUVI01.1985feba.abl``,
-        of 24 characters, with year, month and half of the month (``a`` or ``b``), ``.abf`` for
-        absorbed radiation and ``.abl`` for leaf area.
+        The file to write. Iris takes all metadata from its name, which is like
+        ``AVHRRBUVI01.1985feba.abl``: of 24 characters, with year, month and half of the month
+        (``a`` or ``b``), ``.abf`` for absorbed radiation and ``.abl`` for leaf area.
     cube : iris.cube.Cube
         Two-dimensional, on regular, ascending latitudes and longitudes, in per cent from 0 to 100.
         Each cell of the file gets the value of the nearest point, rounded; 255 where that is

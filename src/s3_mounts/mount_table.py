@@ -154,7 +154,7 @@ def servers(mount_point: Path) -> list[psutil.Process]:
 def mounted_source(mount_point: Path) -> tuple[str, str] | None:
     """Find out which bucket is mounted, from the command line of the ``s3fs`` that serves it.
 
-    Other than `servers` this also finds the process of another user.
+    Unlike `servers`, this also finds the process of another user.
 
     Parameters
     ----------

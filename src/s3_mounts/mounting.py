@@ -74,8 +74,8 @@ class Mount:
 def endpoint_options(endpoint: str | None) -> list[str]:
     """List the options that point s3fs at a store other than Amazon's.
 
-    Together with `prefix_options` this is all in which a command shown in a lesson and the command
-    that was run differ.
+    These and those of `prefix_options` are all that differs between a command shown in a lesson and
+    the command that was run.
 
     Parameters
     ----------
@@ -136,7 +136,8 @@ def mount(
     The credentials are those that s3fs finds: in a ``passwd_file`` that is given as an option, in
     the environment, in ``~/.aws/credentials`` or in ``~/.passwd-s3fs``; none with
     ``public_bucket=1``.
-    The address of the store is an option ``url``, or ``AWS_ENDPOINT_URL``, or else Amazon's own.
+    The address of the store is taken from the option ``url``, or from ``AWS_ENDPOINT_URL``, or else
+    it is Amazon's own.
     The store is asked for the bucket while ``s3fs`` starts.
 
     Parameters
@@ -167,8 +168,8 @@ def mount(
     StoreError
         If the store cannot be reached, refuses, or has no such bucket or prefix.
     MountError
-        If s3fs gave up, or the mount did not answer in time; with s3fs's own words.
-        Nothing is left mounted or running then, as after any of the others.
+        If s3fs gave up, or the mount did not answer in time; the message has s3fs's own words.
+        After this error, as after any of the others, nothing is left mounted or running.
     """
     program = find_s3fs()
     require_fuse()
@@ -336,7 +337,7 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
     MountPointError
         If nothing is mounted there.
     UnmountError
-        If the mount stayed busy; the message names who holds it. Or if s3fs did not end.
+        If the mount stayed busy; the message names what holds it. Or if s3fs did not end.
     """
     mount_point = mount_table.absolute(path)
     mounted = mount_table.file_system_type(mount_point)

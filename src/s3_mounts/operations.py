@@ -38,7 +38,7 @@ class Outcome:
     verdict : str
         ``"works"`` where the mount gave what the local disk gave, ``"differs"`` where it gave
         something else, ``"fails"`` where only the mount gave an error or no answer in time,
-        ``"untried"`` where the local disk gave none either, or a program is missing.
+        ``"untried"`` where the local disk gave no result either, or a program is missing.
     mounted, local : str
         In a few words, what came of it on the mount and on the local disk.
     traffic : s3_mounts.Traffic or None
@@ -75,8 +75,8 @@ def check_operations(
         A directory on the mount. It gets a new folder, which is removed at the end.
     other : path-like, optional
         The same directory, through another mount of the same bucket, as if it were on another
-        machine. It is used to look at what the first one has stored. Without it, operations of
-        two machines are left out.
+        machine. It is used to look at what the first one has stored. Without it, operations that
+        need two machines are left out.
     kinds : iterable of str, optional
         Which kinds of operations, keys of `s3_mounts.trials.KINDS`; by default all.
     traffic : callable, optional

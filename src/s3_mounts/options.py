@@ -84,8 +84,8 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     ----------
     cache : path-like
         A directory on a local disk for the parts that were read, and for nothing else. s3fs adds
-        to it for as long as the bucket is mounted. When it starts and ends, it deletes all that
-        is below it in a directory with the bucket's name, whoever put it there.
+        to it for as long as the bucket is mounted. When s3fs starts and ends, it deletes all that
+        is in the subdirectory with the bucket's name, whoever put it there.
 
     Returns
     -------
@@ -101,12 +101,13 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     -----
     The number of threads is 1, but 2 from 1.96 on, see `threads_option`.
 
-    Do not rename files on a mount with a cache of s3fs 1.90: they are read as zeros then. The page
+    With s3fs 1.90 do not rename files on a mount with a cache: they are read as zeros. The page
     "When the network or the store fails" has the exact case.
 
-    Before 1.95 there is ``nomultipart``, too. Without it s3fs 1.90 hands out zeros, and no error,
-    for what it cannot find in the store any more: an object that was deleted while you read it.
-    With it a file that you write is stored in one request, which stores refuse above 5 GB.
+    Before 1.95 the options include ``nomultipart``, too. Without it s3fs 1.90 hands out zeros, and
+    no error, for what it cannot find in the store any more: an object that was deleted while you
+    read it.
+    With it, a file that you write is stored in one request, which stores refuse above 5 GB.
     """
     version = s3fs_version(find_s3fs())
     name, least = _threads(version)
@@ -134,6 +135,6 @@ def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
 
     Notes
     -----
-    Do not rename files on a mount with a cache of s3fs 1.90, see `sparse_read_options`.
+    With s3fs 1.90 do not rename files on a mount with a cache, see `sparse_read_options`.
     """
     return [f"use_cache={os.fspath(cache)}", "del_cache"]

@@ -42,7 +42,7 @@ def find_s3fs() -> Path:
     Raises
     ------
     SetupError
-        If there is none. The message tells the Python package of the same name apart.
+        If there is none. The message tells it apart from the Python package of the same name.
     """
     found = shutil.which("s3fs")
     if found:

@@ -100,7 +100,7 @@ class Sandbox:
             self.add_file(sample_path(name), name)
 
     def add_file(self, path: str | os.PathLike[str], key: str | None = None) -> None:
-        """Put a local file into the bucket, past any mount.
+        """Put a local file into the bucket, bypassing any mount.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Sandbox:
         boto3.client("s3").upload_file(os.fspath(path), self.bucket, f"{self.prefix}{key}")
 
     def sizes(self) -> dict[str, int]:
-        """Ask the store, past any mount, which objects it has.
+        """Ask the store, bypassing any mount, which objects it has.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Sandbox:
             Their names in the S3 API, such as ``"PutObject"``.
         status : int, default: 403
             The HTTP status of the answers: 403 for a lack of permission, 503 for a store that is
-            overloaded. With 200 the error is in the body only, as S3 does it for
+            overloaded. With 200 the error is in the body only, as S3 does for
             ``"CompleteMultipartUpload"``.
 
         Raises
@@ -217,8 +217,8 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
     For as long as the sandbox runs, the environment variables of this process point boto3 and
     s3fs to it. Cartopy finds its 110 m coastlines without a download.
 
-    What killed processes have left of earlier sandboxes is removed first, and that is said on the
-    standard error.
+    What killed processes have left of earlier sandboxes is removed first, and a message on the
+    standard error says so.
 
     Parameters
     ----------
@@ -237,8 +237,8 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
     Raises
     ------
     SandboxError
-        If the local server does not start, the bucket exists, or a sample is unknown. Or if there
-        is the address of a store of yours, but no bucket.
+        If the local server does not start, the bucket exists, or a sample is unknown. Or if the
+        address of a store of yours is set, but no bucket.
     StoreError
         If your own bucket cannot be used.
     """

@@ -1,8 +1,8 @@
-"""Save cubes into a mounted bucket, so that no error means: the store has them.
+"""Save cubes into a mounted bucket, so that if there is no error, the store has them.
 
-A save straight onto a mount uploads the growing file many times, may end Python when the store
+A save straight onto a mount uploads the growing file many times, may crash Python when the store
 refuses, and may be lost without an error. So the file is made on the local disk, uploaded once
-past the mount with boto3, and compared with what the store then has.
+with boto3, bypassing the mount, and compared with what the store then has.
 
 An upload with S3's own requests replaces an object as a whole or not at all. So it goes to the
 final name at once: there is never a part of it, and until the end what was there before.
@@ -56,7 +56,7 @@ def save_cube(
     source: str | None = None,
     **keywords: Any,
 ) -> None:
-    """Save cubes to a path on a mounted bucket, or raise an error; use it for `iris.save`.
+    """Save cubes to a path on a mounted bucket, or raise an error; use it in place of `iris.save`.
 
     When it returns, the store has the whole file: its size and its checksum were compared. It was
     uploaded once. If it raises, the store has what was there before, or in rare cases all of the
@@ -69,7 +69,7 @@ def save_cube(
     cubes : iris.cube.Cube, or list of iris.cube.Cube
         What to save, lazy or not. They may have been loaded from the same path.
     path : path-like
-        The file, below a mount point of s3fs. Its ending tells the format, as for `iris.save`.
+        The file, below a mount point of s3fs. Its extension gives the format, as for `iris.save`.
         Its directory need not exist.
     local_directory : path-like, optional
         Where on the local disk the file is made, in a new folder that only you may look into;
@@ -78,8 +78,8 @@ def save_cube(
     max_local_bytes : int, optional
         How much of the local disk the file may take; by default all that is free. What would take
         more is refused before it is saved. That is an estimate, from the size of the data in
-        memory. Compressed or packed data take less, so if you compress allow as much as they
-        would take without.
+        memory. Compressed or packed data take less, so if you compress, allow as much as they
+        would take uncompressed.
     source : str, optional
         What is mounted: ``bucket``, or ``bucket:/prefix``. By default it is taken from the command
         line of the ``s3fs`` process, which has to run on this machine.
@@ -89,12 +89,12 @@ def save_cube(
     Raises
     ------
     MountPointError
-        If the path is not on a mounted bucket, or that is mounted for reading only.
+        If the path is not on a mounted bucket, or the bucket is mounted read-only.
     StoreError
-        If ``AWS_ENDPOINT_URL`` is no address.
+        If ``AWS_ENDPOINT_URL`` is not an address.
     SaveError
         If there is no room on the local disk, the store refuses or cannot be reached, or it has
-        something else than what was saved. If the file was finished, it is kept:
+        something other than what was saved. If the file was finished, it is kept:
         see ``local_file`` of `SaveError`.
 
     Warns
@@ -105,7 +105,7 @@ def save_cube(
 
     Notes
     -----
-    On the local disk it takes the size of the file once. The folder goes with the file in it,
+    On the local disk it takes up the size of the file, once. The folder goes with the file in it,
     unless a finished file could not be stored.
 
     The store's checksum is compared where it keeps one that boto3 sends, CRC32; that costs no

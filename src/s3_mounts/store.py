@@ -36,7 +36,7 @@ def endpoint_url(option: str | None = None) -> str | None:
     Raises
     ------
     StoreError
-        If it is no address.
+        If it is not an address.
     """
     url = option or os.environ.get("AWS_ENDPOINT_URL")
     if not url:

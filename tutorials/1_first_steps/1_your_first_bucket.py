@@ -41,9 +41,10 @@ sandbox = start_sandbox(
 # Mount it
 # --------
 #
-# You need not be root for it.
-# Two parts of FUSE let you mount: a device of the kernel's that you may read and write, and a program
-# that does the rest with the rights of root, for which the ``s`` stands.
+# You need not be root to mount.
+# Two parts of FUSE let you do it: a kernel device that you may read and write, and a program
+# that does the rest with the rights of root.
+# The ``s`` in the program's permissions stands for that.
 # Many containers have neither.
 
 sandbox.shell(
@@ -65,13 +66,13 @@ sandbox.shell(f"s3fs {sandbox.source} my_bucket")
 # For another store you add ``-o url=ADDRESS -o use_path_request_style``.
 # Here ``sandbox.shell`` does that for you, unseen.
 #
-# That was silent, and silence proves nothing: ``s3fs`` says nothing and exits with status 0 in
-# many cases in which **nothing** is mounted.
-# So look into the directory, and then whether a file system of type ``fuse.s3fs`` is there.
+# The command was silent, and silence proves nothing: ``s3fs`` says nothing and exits with status 0
+# in many cases in which **nothing** is mounted.
+# So look into the directory, and then check whether a file system of type ``fuse.s3fs`` is there.
 # One of the two commands fails if the bucket is not mounted.
 # (Without the first one you may see a mount that vanishes a moment later.)
-# (Since ``s3fs`` 1.96 there can also be one that never answers, for a mistyped bucket.
-# :func:`s3_mounts.mount`, in the next lesson, finds that out too.)
+# (Since ``s3fs`` 1.96 there can also be a mount that never answers, if the bucket is mistyped.
+# :func:`s3_mounts.mount`, in the next lesson, detects that too.)
 
 sandbox.shell("ls my_bucket > /dev/null")
 sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
@@ -101,7 +102,7 @@ print(cube)
 # %%
 # The cube is as lazy as one from a local disk.
 # Its data are a :class:`Dask array <dask.array.Array>`: Iris does not read them until you use them.
-# What ``s3fs`` fetches all the same is the question of
+# What ``s3fs`` fetches nevertheless is the subject of
 # :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
 
 print("Lazy before it is drawn:", cube.has_lazy_data())
@@ -130,7 +131,7 @@ plt.show()
 # A mount is a running program that outlives your Python session.
 # Unmount when you are done.
 # Root can do that with ``umount``, and on a current Linux so can the user who mounted.
-# On an older one, that user takes ``fusermount -u my_bucket``, or ``fusermount3 -u my_bucket``.
+# On an older one, that user runs ``fusermount -u my_bucket``, or ``fusermount3 -u my_bucket``.
 
 sandbox.shell("umount my_bucket")
 
@@ -140,7 +141,7 @@ sandbox.shell("umount my_bucket")
 sandbox.shell("ls -A my_bucket")
 
 # %%
-# The sandbox takes its server and its files along when it stops.
+# When the sandbox stops, it takes its server and its files with it.
 
 sandbox.stop()
 

@@ -16,7 +16,7 @@ Save netCDF and PP through the mount, find the objects again, and see what each 
 # Start with a mounted bucket
 # ---------------------------
 #
-# The last lesson mounted with the command.
+# The previous lesson mounted with the ``s3fs`` command.
 # :func:`s3_mounts.mount` runs the same command, and raises an exception where the command would
 # be silent.
 
@@ -54,7 +54,7 @@ except MountPointError as error:
 # The command is less careful.
 # With FUSE 2, ``s3fs`` refuses such a directory.
 # With FUSE 3, it says nothing, and your files are hidden until you unmount.
-# Which of them was it here?
+# Which of the two happened here?
 
 sandbox.shell(f"s3fs {sandbox.source} full; ls full")
 
@@ -107,7 +107,7 @@ for name in ("temperature.nc", "temperature.pp"):
 #
 # Nothing can be appended to an object.
 # So ``s3fs`` collects what you write on the local disk, and **uploads the file when it is closed**.
-# Watch what the store has of a small file.
+# Watch how much of a small file the store has.
 
 with open(mount_point / "note.txt", "w") as note:
     note.write("Written through the mount.\n")
@@ -119,7 +119,7 @@ stored = sizes_in_store().get("note.txt", 0)
 print("Closed, bytes in the store:", stored)
 
 # %% C15, C36
-# An error of the upload can only show then, too.
+# An upload error, too, can only show up then.
 #
 # What a save uploads
 # -------------------
@@ -185,8 +185,9 @@ plt.show()
 #
 # **Save to the local disk, then copy the finished file to a new name.**
 # It uploads every byte once.
-# (To write over an object empties it first. If the copy then fails, both are gone.)
-# Afterwards ask the store, not the mount, whether it has all of it.
+# (Writing over an object empties it first.
+# If the copy then fails, the bucket has neither the old content nor the new.)
+# Afterwards ask the store, not the mount, whether it has the whole file.
 
 local = sandbox.directory / "result.nc"
 iris.save(cube, local)

@@ -72,9 +72,10 @@ for name, sample in {
 formats.write_grib1(disk / "polar.grib1", disk / "polar.grib2")
 
 # %%
-# Of the others there is no free sample, and Iris does not save them.
+# There is no free sample of the others, and Iris does not save them.
 # :mod:`s3_mounts.formats` writes small files from their published layouts.
-# An ABF or ABL file holds per cent, so here it gets the temperature in per cent of its range.
+# An ABF or ABL file holds percentages, so here it gets the temperature as a
+# percentage of its range.
 
 formats.write_little_endian_pp(disk / "little.pp", cube)
 formats.write_nimrod(disk / "field.nimrod", cube)
@@ -97,7 +98,7 @@ formats.write_abf(disk / "AVHRRBUVI01.2011auga.abl", percent)
 #
 # Every file becomes an object whose key begins with ``formats/``.
 # The bucket is mounted with the default options.
-# They fetch each of these files whole, which does no harm here: none has more than 10 MB.
+# They fetch each of these files whole, which does no harm here: none is larger than 10 MB.
 
 for path in disk.iterdir():
     sandbox.add_file(path, f"formats/{path.name}")
@@ -130,7 +131,7 @@ for name in ("classic.nc", "netcdf4.nc", "field.grib2", "ash.txt"):
 #
 # * *Same* means that both give equal cubes, in their numbers and in their metadata.
 # * *Lazy* means that the numbers are not in memory yet.
-# * The last column is what Iris takes the file for.
+# * The last column is what Iris takes the file to be.
 #
 # Iris has deprecated its modules for ABF and ABL, and for ``dot``, which you will meet below.
 # They warn when they are first imported, so the import comes first, with that warning off.
@@ -186,9 +187,9 @@ with netCDF4.Dataset(remote / "netcdf4.nc") as dataset:
 
 # %%
 # NIMROD, NAME, ABF and ABL are not lazy: **to load one is to read all of it**.
-# So it is with GRIB, though that is lazy: ecCodes takes each message whole.
-# From PP, fieldsfiles and netCDF Iris reads only what describes the data.
-# In PP that is spread over the whole file, so through a mount most of a PP file moves.
+# The same is true of GRIB, though GRIB is lazy: ecCodes takes each message whole.
+# From PP, fieldsfiles and netCDF, Iris reads only what describes the data.
+# In PP that description is spread over the whole file, so most of a PP file moves through a mount.
 # The mesh is not lazy only because it holds so few numbers.
 #
 # This is how four of them look.
@@ -250,9 +251,9 @@ print("Missing:", ", ".join(sorted(known - found)))
 # Iris loads OPeNDAP from a web server by its URL.
 # There is no file to be mounted.
 #
-# Two more are not on the list of this version of Iris, and stay open:
+# Two more are not on the list of this version of Iris, and are left open here:
 #
-# * **Zarr** can be loaded from Iris 3.16 on, also by a URL.
+# * **Zarr** can be loaded by Iris 3.16 and later, also by URL.
 # * **PP packed with WGDOS** is PP, but to unpack it Iris needs ``mo_pack``, which ``pip`` does
 #   not find.
 
@@ -262,7 +263,7 @@ print("Missing:", ", ".join(sorted(known - found)))
 #
 # Save the cubes once more, through the mount and to the disk, and load both again.
 # *The same* means equal cubes, and files with the same bytes.
-# Of ``dot``, a drawing of what a cube consists of, there are only the files to compare:
+# For ``dot``, a drawing of what a cube consists of, there are only the files to compare:
 # Iris does not load it.
 
 SAVES = [*NETCDF, "mesh.nc", "field.pp", "field.grib2", "field.dot"]
@@ -284,7 +285,7 @@ endings = {name.split(".")[-1] for name in SAVES}
 print("Savers left out:", ", ".join(sorted(set(iris.io._savers) - endings)))
 
 # %%
-# ``dotpng`` has Graphviz draw the ``dot`` file. It is a program of its own.
+# ``dotpng`` has Graphviz draw the ``dot`` file. Graphviz is a separate program.
 
 OPEN = {
     "netCDF by OPeNDAP": "a URL, not a file",
@@ -318,7 +319,8 @@ axes.set_title("What Iris can do through the mount, by format")
 plt.show()
 
 # %%
-# A dash means that ``iris.load`` or ``iris.save`` does not do this for the format, wherever it is.
+# A dash means that ``iris.load`` or ``iris.save`` does not do this for the format, wherever the
+# file is.
 # (Iris can also save into an open ``netCDF4.Dataset``, which is not tried here.)
 
 mounted.unmount()
@@ -328,7 +330,7 @@ sandbox.stop()
 # What you have seen
 # ------------------
 #
-# * Iris loads each of its file formats through the mount, and the cubes are those from the disk.
+# * Iris loads each of its file formats through the mount, and the cubes equal those from the disk.
 # * What it saves through the mount is, byte for byte, what it saves to the disk.
 # * Not every format is lazy. With some, to load is to read the whole file.
 # * What comes by URL needs no mount and gets none.

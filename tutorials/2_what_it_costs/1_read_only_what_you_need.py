@@ -6,7 +6,7 @@ Ask a large file three small questions and a large one, and see what crosses the
 
 * **You will learn** why a mount moves far more than you ask for, how to measure that, and which
   options of ``s3fs`` bring it down.
-* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space.
+* **You need** the ``s3fs`` program, FUSE, 2 GB of memory and 1 GB of temporary disk space.
   You need no S3 account: the lesson watches the server of the sandbox, so it does not run
   on a bucket of your own.
 * **Time**: eight minutes to read.
@@ -146,12 +146,13 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 # ----
 #
 # .. image:: /_static/path_of_a_read.svg
-#    :alt: The path of a read: Iris asks the kernel, FUSE passes it to the s3fs program, which asks
-#       the object store over the network.
+#    :alt: The path of a read: Iris asks the kernel, FUSE passes the request to the s3fs program,
+#       which asks the object store over the network.
 #
 # Iris asks for a few kilobytes here and there.
-# For each read of a part that it does not have, ``s3fs`` fetches more, the *prefetch*: from that
-# place on, ``multipart_size`` (10 MB) times the number of its threads (5, or 10 since s3fs 1.96).
+# For each read of a part that it does not have, ``s3fs`` fetches more than was asked for.
+# That is the *prefetch*: from that place onwards, ``multipart_size`` (10 MB) times the number of
+# its threads (5, or 10 since s3fs 1.96).
 # Without a cache it forgets all of it when the file is closed, and one load opens and closes the
 # file several times.
 #
@@ -167,11 +168,11 @@ print(f"The metadata cost {ratio:.2f} × the size of the file.")
 #
 # :func:`~s3_mounts.sparse_read_options` gives the options that keep the prefetch small,
 # under the names that your version of ``s3fs`` takes.
-# They also keep what was read on the local disk.
-# Before 1.95 ``nomultipart`` is among them, so that you see an error where an object was deleted
-# while you read it, see :doc:`/explanation/when_the_network_fails`.
-# The cache is a directory that is used for nothing else: ``del_cache`` deletes what is below it,
-# whoever put it there.
+# They also keep, on the local disk, what was read.
+# Before 1.95, ``nomultipart`` is among them, so that you see an error if an object is deleted
+# while you read it: see :doc:`/explanation/when_the_network_fails`.
+# Use the directory of the cache for nothing else: for your bucket, ``del_cache`` deletes what is
+# below it, whoever put it there.
 
 options = sparse_read_options(sandbox.directory / "cache")
 print("-o", ",".join(options).replace(f"{sandbox.directory}/", ""))
@@ -203,7 +204,7 @@ plt.show()
 # ------------
 #
 # The dashed line is the size of the whole file.
-# The questions are asked in turn, so with a cache each begins with what those before have fetched.
+# The questions are asked in turn, so with a cache each begins with what those before it fetched.
 
 figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
 positions = np.arange(len(default))
@@ -240,10 +241,10 @@ figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# A single field of 1 MB still costs more than itself: the least that ``s3fs`` fetches at a time is
-# 5 MB for each of its threads, and a field can take more than one fetch.
+# A single field of 1 MB still costs more than its own size: the least that ``s3fs`` fetches at a
+# time is 5 MB for each of its threads, and a field can take more than one fetch.
 # The time series needs 24 numbers, but each of them is in a chunk of 1 MB, and a chunk is read
-# whole; some of them are in the cache already, since the questions before have fetched them.
+# whole; some of the chunks are in the cache already, since the earlier questions have fetched them.
 # No option of a mount can change the chunks: they are decided when the file is written.
 
 sandbox.stop()
@@ -254,11 +255,11 @@ sandbox.stop()
 #
 # * With the default options a mount moves hundreds of megabytes for the metadata alone, here more
 #   than the whole file.
-# * The reason is the prefetch, repeated at every opening of the file.
+# * The reason is the prefetch, repeated every time the file is opened.
 # * A small ``multipart_size``, few threads and a cache bring it down to a small part of that.
 # * ``with sandbox.traffic() as traffic:`` tells you what your own code moves.
 #
-# If you will read all of a file, you can also copy it first: that moves it once.
+# If you are going to read all of a file, you can also copy it first: that moves it once.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`.
 #

@@ -22,10 +22,12 @@ site.
 #
 # * **How much is fetched at a time?**
 #   That is the *prefetch*: ``multipart_size`` times the number of threads.
-#   :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py` tells why there is one.
+#   :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py` explains why there is
+#   one.
 # * **What is kept for the next opening of the same file?**
 #   Nothing by default.
-#   With ``use_cache`` it is kept on the local disk, with ``kernel_cache`` in the kernel's memory.
+#   With ``use_cache``, data are kept on the local disk, with ``kernel_cache`` in the kernel's
+#   memory.
 
 # sphinx_gallery_thumbnail_number = 2
 import time
@@ -173,7 +175,7 @@ print(f"The {len(yearly)} small ones have {sum(yearly) / 1e6:.1f} MB.")
 # Six mounts
 # ----------
 #
-# Two sizes of the prefetch, with three ways of keeping: that is six sets of options.
+# Two sizes of the prefetch, with three ways of keeping data: that makes six sets of options.
 # The prefetch is the default of your version, or the smallest that works with it.
 
 cache = sandbox.directory / "cache"
@@ -202,7 +204,7 @@ for row, options in enumerate(choices.values()):
         heads[row, column] = traffic.operations["HeadObject"]
 
 # %%
-# The colour compares with the best in the same column: the paler, the better.
+# The colour compares each number with the best in the same column: the paler, the better.
 
 
 def heat_map(axes, numbers, title, number_format):
@@ -232,7 +234,8 @@ plt.show()
 # * **Sparse reads** move least with a small prefetch *and* a cache.
 # * **A whole file** crosses the network once with ``use_cache``, and more than once without.
 #   With ``use_cache``, the large prefetch takes fewer requests for it.
-# * **Small files** are smaller than any prefetch, so its size does not matter. Keeping does.
+# * **Small files** are smaller than any prefetch, so its size does not matter.
+#   Keeping the data does.
 
 cached = list(choices).index("use_cache")
 once = moved[cached, 1] / (stored[large] / 1e6)
@@ -244,8 +247,8 @@ for name, row in {"the defaults": 0, "use_cache": cached}.items():
 
 # %%
 # A HEAD request asks only whether the object has changed.
-# ``s3fs`` sends one at every opening.
-# Keeping does not save these. Having fewer files does.
+# ``s3fs`` sends one every time a file is opened.
+# Keeping the data does not save these requests. Having fewer files does.
 #
 # What kernel_cache keeps too long
 # --------------------------------
@@ -272,8 +275,8 @@ print("With kernel_cache you read:", read_again(["kernel_cache"]))
 print("With use_cache you read:", read_again(whole_file_options(cache)))
 
 # %%
-# The kernel returns what it has kept, though the object is another one.
-# Take ``kernel_cache`` only for objects that never change.
+# The kernel returns what it has kept, though the object has been replaced.
+# Use ``kernel_cache`` only for objects that never change.
 #
 # What would it cost you?
 # -----------------------
@@ -308,7 +311,7 @@ for name, column in zip(work, seconds.T, strict=True):
 # -------------------
 #
 # Their latency and bandwidth are assumptions, of the right order of magnitude.
-# In the time of one request you could move some megabytes instead: latency times bandwidth.
+# In the time of one request you could move up to a few megabytes instead: latency times bandwidth.
 
 sites = {
     "same data centre": (0.005, 500),
@@ -337,7 +340,7 @@ plt.show()
 # ``small, use_cache`` is the best everywhere, and the slower the line, the more so.
 # For whole files ``use_cache`` is the best of the six.
 # It moves each byte once, as copying the file first does.
-# For small files all that keep something are close together: the requests decide.
+# For small files, all options that keep something are close together: the requests decide.
 #
 # Three recipes
 # -------------
@@ -363,8 +366,8 @@ plt.show()
 #      - the same
 #      - :func:`~s3_mounts.whole_file_options`
 #
-# **Take a new directory for DIR, and one for each mount.**
-# ``del_cache`` deletes what is below it for your bucket, also files of yours.
+# **Use a new directory as DIR, and a separate one for each mount.**
+# ``del_cache`` deletes what is below it for your bucket, including files of your own.
 #
 # Since 1.96, **never ask for a single thread**: it can wait for itself, and your program hangs
 # for ever.

@@ -7,7 +7,7 @@ moves.
 
 * **You will learn** how to see and to choose the layout of a netCDF file, and which layout suits
   which question.
-* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space.
+* **You need** the ``s3fs`` program, FUSE, 1.5 GB of memory and 1 GB of temporary disk space.
   You need no S3 account: the lesson watches the server of the sandbox, so it does not run
   on a bucket of your own.
 * **Time**: nine minutes to read.
@@ -188,7 +188,7 @@ for name, keywords in layouts.items():
 
 # %%
 # Each mark is a part of the file that is read.
-# The thin ones of *one field* describe the data.
+# The thin marks of *one field* are the description of the data.
 # Most of them are at the beginning and the end.
 
 figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
@@ -294,15 +294,15 @@ for name, key in keys.items():
     )
 
 # %%
-# (In an uncut file netCDF reads 64 kB around each number, where h5py reads the number.)
-# When to go without a mount is the question of
+# (In an uncut file netCDF reads 64 kB around each number, whereas h5py reads just the number.)
+# When to go without a mount is the subject of
 # :ref:`sphx_glr_tutorials_2_what_it_costs_4_mount_or_not.py`.
 #
 # Compress
 # --------
 #
-# ``zlib=True`` compresses each chunk by itself, and loses nothing.
-# Before that, Iris lets netCDF shuffle the bytes: first bytes to first bytes, and so on.
+# ``zlib=True`` compresses each chunk separately, and loses nothing.
+# Before that, Iris has netCDF shuffle the bytes: all first bytes together, and so on.
 # How much that gains depends on the data.
 
 kinds = {
@@ -342,7 +342,7 @@ for kind, cube in kinds.items():
 # How many fetches that takes depends on where it lies.
 #
 # HDF5, the format beneath netCDF-4, can gather it in *pages* at the beginning.
-# netCDF has no option for it, but fills a paged file that ``h5py`` has made.
+# netCDF has no option for that, but it can fill a paged file that ``h5py`` has made.
 
 
 def save_paged(cube, path, **keywords):
@@ -385,13 +385,13 @@ measure("netCDF-3", path)
 # netCDF-3 costs most of all.
 # To see that the file is not HDF5, the netCDF library looks for HDF5's mark at its beginning,
 # and then further and further into it, each time at twice the distance.
-# Beyond the first megabytes each look is a fetch of its own.
+# Beyond the first few megabytes, each look is a fetch of its own.
 #
 # Give a file that you have a new layout
 # --------------------------------------
 #
 # Load it, save it **to the local disk**, and copy it to the bucket.
-# :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py` tells why.
+# :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py` explains why.
 
 local = sandbox.directory / "middle_way.nc"
 with mount(sandbox.source, mount_point, options) as bucket:

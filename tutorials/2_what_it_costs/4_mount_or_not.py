@@ -2,7 +2,7 @@
 Mount or not?
 =============
 
-Do the same work with a mount and by three ways without one, and compare what they move and what
+Do the same work with a mount and in three ways without one, and compare what they move and what
 they can do.
 
 * **You will learn** which other ways lead from a bucket to a cube, what each costs, what each
@@ -67,8 +67,8 @@ print(f"The file has {file_size / 1e6:.0f} MB.")
 # ---------------------
 #
 # One is a Python package.
-# Another package, ``fsspec``, defines what a file-like object on a distant store can do, and
-# ``s3fs`` does it for S3.
+# Another package, ``fsspec``, defines what a file-like object in a remote store can do, and
+# ``s3fs`` implements that for S3.
 
 package = distribution("s3fs")
 commands = package.entry_points.select(group="console_scripts")
@@ -199,8 +199,8 @@ def load_file_object(key, **cache):
 
 # %%
 # The object may also be bytes in memory, wherever they come from.
-# Iris seems to offer a shorter way there: it takes what ``netCDF4`` has opened.
-# That cube looks right, until you use its data: then Iris looks for a file.
+# Iris seems to offer a shorter way: it takes what ``netCDF4`` has opened.
+# The cube looks right until you use its data: then Iris looks for a file.
 
 content = store.cat(f"{address}temperature.nc")
 short_way = iris.load_cube(netCDF4.Dataset("in memory", memory=content))
@@ -262,7 +262,7 @@ with sandbox.failing("HeadObject"):
 # #. What is in the file? That is its *metadata*.
 # #. What was 1880 like? That is *one field*, one chunk.
 # #. What were 24 years like at one place? That is a *time series*: 24 numbers in 24 chunks.
-# #. How warm was it at most? That needs *everything*.
+# #. What was the highest temperature? That needs *everything*.
 #
 # Each way answers them in turn, and the sandbox's server counts.
 # The mount and the file object get a second try, with options for reading here and there.
@@ -344,8 +344,8 @@ print(f"A file object reads {block:.0f} MiB at a time by default.")
 # The defaults of the mount and of the file object suit programs that read a file from its
 # beginning to its end.
 # With questions like these they move many times its size.
-# With options for the purpose both move little more than the file for all four questions, and a
-# small part of it for each of the first two.
+# With options for reading here and there, both move little more than the file for all four
+# questions, and a small part of it for each of the first two.
 #
 # Copying costs the whole file for the first question, and nothing after that.
 #
@@ -448,7 +448,7 @@ for reason, number in reasons.items():
 # Elsewhere list the objects first, for example with ``store.glob``.
 #
 # Without a path you can load netCDF, and nothing else.
-# For all other work Iris wants a path. When it saves, it even takes an address for one.
+# For all other work Iris wants a path. When it saves, it even mistakes an address for one.
 #
 # Which one?
 # ----------
@@ -488,7 +488,7 @@ sandbox.stop()
 # * The defaults of both move far more than a few questions need, and options mend that.
 # * Copying moves the file once, and every later question is free.
 # * Byte ranges need a public object, and a presigned URL is no way around that.
-# * Only a mount and a copy take every format that was tried, save, and serve other programs.
+# * Only a mount and a copy take every format that was tried, can save, and serve other programs.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
 #

@@ -92,7 +92,7 @@ def save_netcdf(path):
 
 
 def tell(save, path):
-    """Save, and say what Python tells about it."""
+    """Save, and say what Python reports."""
     try:
         save(path)
     except subprocess.CalledProcessError as ended:
@@ -108,7 +108,7 @@ def tell(save, path):
 # The store refuses
 # -----------------
 #
-# You may read the bucket, but not write to it.
+# Suppose that you may read the bucket, but not write to it.
 # ``sandbox.failing`` has the store answer 403, *access denied*, to every upload.
 # Then the store is overloaded, and answers 503.
 
@@ -147,15 +147,15 @@ with mount(sandbox.source, mount_point):
 
 # %%
 # An object cannot be changed in part.
-# So to open it for writing is enough: ``s3fs`` stores an **empty object** at once.
+# So opening it for writing is enough to lose it: ``s3fs`` stores an **empty object** at once.
 # If the new content is refused later, you have neither the earlier result nor the new one.
 
 # %% C37
 # No error, and no result
 # -----------------------
 #
-# ``s3fs`` uploads a large file in parts, and at last asks the store to put them together.
-# A part has 10 MB by default, here 5 MB, so that our file has more than one.
+# ``s3fs`` uploads a large file in parts, and finally asks the store to put them together.
+# A part is 10 MB by default, and 5 MB here, so that our file has more than one.
 #
 # S3 may answer that last request with status 200, *success*, and `an error in the text
 # <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>`__.
@@ -176,7 +176,7 @@ with mount(sandbox.source, mount_point):
 
 # %%
 # No error, and the copy is **not there**.
-# The PP file looks as if it were.
+# The PP file seems to be there.
 # A PP save uploads the growing file again and again
 # (see :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`), and what was stored
 # while it was small has stayed.
@@ -228,8 +228,8 @@ with mount(sandbox.source, mount_point):
 
 # %%
 # No error, and no values: all are masked.
-# The data were lazy, so they were to be read while they were saved, and to open the file for writing
-# had emptied it.
+# The data were lazy, so they were to be read only during the save, and by then opening the file for
+# writing had emptied it.
 # (With PP you get an error, and no values either. It happens on a local disk, too.)
 # Save under a new name, or fetch the values with ``lazy.data`` first.
 
@@ -237,7 +237,7 @@ with mount(sandbox.source, mount_point):
 # The safe way
 # ------------
 #
-# #. Write a byte to a **new key**. If you may not write, or the store is down, you learn it now.
+# #. Write a byte to a **new key**. If you may not write, or the store is down, you find out now.
 # #. Save to the local disk. If that fails, what you had in the bucket is as it was.
 # #. Copy the finished file to the new key, and compare it with what the *store* has.
 #    The mount may show a size that the store does not have.
@@ -255,7 +255,7 @@ def require_stored(file, path):
 
 
 def save_safely(cube, path):
-    """Save a cube, or raise an error; nothing goes before it is stored."""
+    """Save a cube, or raise an error; nothing is lost before it is stored."""
     file = sandbox.directory / path.name
     upload = path.with_name(f"{path.name}.upload")
     upload.write_bytes(b"?")
@@ -286,7 +286,7 @@ print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
 # -----------------------
 #
 # Now each way of saving meets each trouble, every time with an earlier result of the same name.
-# (A store that is down ends as *no permission* does, after all the tries.)
+# (A store that is down has the same outcome as *no permission*, after all the tries.)
 #
 # * *No permission*: the store refuses every upload.
 # * *Quota used up*: it takes an empty object, but refuses data.
@@ -341,7 +341,7 @@ for trouble, planted in {
 # %%
 # Green is safe: you have the new result, or an error and the earlier one.
 # Orange is an error, but the earlier result is lost.
-# Red is a loss without an error, or of all that Python had in memory.
+# Red is a loss without an error, or the loss of all that Python had in memory.
 
 
 def judge(words, content):
@@ -376,13 +376,13 @@ axes.set_title(
 plt.show()
 
 # %%
-# Of the saves straight onto the mount none is safe once a refusal comes late.
+# None of the saves straight onto the mount is safe once a refusal comes late.
 # (Without permission even the netCDF save ends with an error here: the earlier result cannot be
 # emptied, so nothing is written.)
 #
 # ``save_safely`` turns every trouble into an exception.
-# It may leave an ``.upload`` behind: unfinished, or whole if you may not delete objects, and then the
-# new result is in place in spite of the error.
+# It may leave an ``.upload`` object behind: unfinished, or whole if you may not delete objects.
+# In the second case the new result is in place in spite of the error.
 #
 # boto3 is as safe, and shorter.
 # It replaces the earlier object only when the new one is complete, and reads the text of the answer.
@@ -392,8 +392,8 @@ plt.show()
 # A cheaper comparison
 # --------------------
 #
-# To read a very large object back is a high price.
-# The store also tells its size, and its *ETag*.
+# Reading a very large object back is a high price to pay.
+# The store also reports the object's size and its *ETag*.
 # Is the ETag the MD5 checksum of the file?
 
 checksum = hashlib.md5(local.read_bytes()).hexdigest()
@@ -406,7 +406,7 @@ for label, options in (("in one piece", []), ("in parts", in_parts)):
     print("  ETag is the MD5:", head["ETag"].strip('"') == checksum)
 
 # %%
-# It is, if the object was uploaded in one piece, and `not encrypted with a key of KMS or of yours
+# It is, if the object was uploaded in one piece, and `not encrypted with a KMS key or a key of your own
 # <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>`__.
 # The size finds what is missing or cut off.
 # It does not find an earlier result that has the same size.
@@ -415,7 +415,7 @@ for label, options in (("in one piece", []), ("in parts", in_parts)):
 # In one call
 # -----------
 #
-# :func:`~s3_mounts.save_cube` goes the way past the mount, and compares.
+# :func:`~s3_mounts.save_cube` bypasses the mount, and compares.
 # It takes a path on the mount, and everything else that ``iris.save`` takes.
 
 with mount(sandbox.source, mount_point), sandbox.traffic() as traffic:
@@ -452,7 +452,7 @@ sandbox.stop()
 # ``error.local_file`` says where; removing its folder is up to you.
 # After a save without an error nothing is left on the local disk.
 #
-# That is what it costs there: the size of the file, once.
+# On the local disk a save costs the size of the file, once.
 # ``local_directory`` says on which disk.
 # ``max_local_bytes`` is the most that the file may take.
 # What would take more is refused before anything is saved, and so is what does not fit on the disk.
@@ -465,10 +465,10 @@ sandbox.stop()
 # ------------------
 #
 # * A refused save is an error, but a netCDF save can be the end of Python.
-# * To open an object for writing empties it. An upload in parts can get lost without an error.
+# * Opening an object for writing empties it. An upload in parts can get lost without an error.
 # * Of two writers the last one to close wins. A lazy cube that is saved over itself is lost.
 # * Save to the local disk, upload to a new key, compare with the store, rename. Or use boto3.
-# * ``save_cube`` does it past the mount in one call, and keeps the file if the store refuses it.
+# * ``save_cube`` does it without the mount in one call, and keeps the file if the store refuses it.
 #
 # If the bucket keeps `versions
 # <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>`__, what was overwritten can
@@ -476,4 +476,4 @@ sandbox.stop()
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_2_the_unmount_problem.py`.
 #
-# When it fails otherwise: :doc:`/troubleshooting`.
+# When it fails in another way: :doc:`/troubleshooting`.

@@ -100,7 +100,7 @@ for command in (
 
 # %%
 # ``fuser -vm my_bucket`` shows commands as well as numbers.
-# For a directory that is no mount point it names everybody who uses the disk below it.
+# For a directory that is not a mount point, it names everybody who uses the disk that it is on.
 # So make sure first that it is one, with ``findmnt --mountpoint my_bucket``.
 #
 # Let go, and unmount
@@ -112,9 +112,9 @@ dataset.close()
 sandbox.shell("umount my_bucket")
 
 # %% C20
-# Root may unmount everything.
+# Root may unmount anything.
 # On a current Linux, you may ``umount`` what you have mounted yourself.
-# On an older one, take the program that comes with FUSE: ``fusermount``, or ``fusermount3``.
+# On an older one, use the program that comes with FUSE: ``fusermount``, or ``fusermount3``.
 
 mounted = mount(sandbox.source, mount_point)
 sandbox.shell(f"{fusermount()} -u my_bucket")
@@ -214,8 +214,8 @@ examine("os.scandir, not finished", lambda: os.scandir(mount_point), "close()")
 # %% C21
 # Look at the dataset that was not closed.
 # It knows its variables, and they know it.
-# ``del`` does not free such a circle: Python does that later, when it collects garbage.
-# So close datasets, best by ``with``, or call ``gc.collect()``.
+# ``del`` does not free such a cycle: Python does that later, when it collects garbage.
+# So close datasets, preferably with ``with``, or call ``gc.collect()``.
 # :func:`s3_mounts.unmount` calls it for you.
 #
 # Interactive sessions keep things too: the last result as ``_``, and the last error.
@@ -328,7 +328,7 @@ worker.wait()
 cluster.close()
 
 # %%
-# The worker still ran at the second try.
+# The worker was still running at the second try.
 # It is not the worker that holds the mount, but the task that reads.
 #
 # All of it at a glance:
@@ -404,7 +404,7 @@ print("Still mounted:", os.path.ismount(mount_point))
 # ----------------------------
 #
 # Every mount is a process that runs until you unmount.
-# This is the memory that each has for itself.
+# This is the memory that each has to itself.
 
 forgotten = []
 for number in range(3):
@@ -419,7 +419,7 @@ for mounted in forgotten:
 
 # %% C23
 # That is little.
-# The danger is another one: whoever tidies up the disk **deletes your objects**.
+# The danger is a different one: whoever tidies up the disk **deletes your objects**.
 # Ask the store what it has, before and after.
 
 print("Objects in the bucket:", *sandbox.sizes())
@@ -434,7 +434,7 @@ for mounted in forgotten:
 # ``--one-file-system`` keeps ``rm -r`` out of mounts *below* the directory that you name, but not
 # out of one that you name.
 # ``--preserve-root=all`` refuses that, so use both.
-# In Python, a block ``with mount(...)`` does not forget to unmount.
+# In Python, a ``with mount(...)`` block does not forget to unmount.
 #
 # The last resort: a lazy unmount
 # -------------------------------

@@ -46,7 +46,7 @@ sandbox.shell("s3fs --help | grep --after-context 1 'stat_cache_expire '")
 
 # %%
 # That is a quarter of an hour.
-# To see the end of it, the second of these mounts has a memory of 3 seconds.
+# So that you see it end, the second of these mounts has a memory of 3 seconds.
 # Both show the same bucket.
 
 by_default = sandbox.directory / "by_default"
@@ -65,7 +65,7 @@ s3 = boto3.client("s3")
 
 
 def publish(key, years, correction=0):
-    """Put the first years into the bucket, past the mounts."""
+    """Put the first years into the bucket, bypassing the mounts."""
     cube = all_years[:years]
     cube.data = cube.data + np.float32(correction)
     local = sandbox.directory / key
@@ -75,7 +75,7 @@ def publish(key, years, correction=0):
 
 
 def remove(key):
-    """Remove an object, past the mounts."""
+    """Remove an object, bypassing the mounts."""
     s3.delete_object(Bucket=sandbox.bucket, Key=sandbox.prefix + key)
 
 
@@ -148,7 +148,7 @@ plt.show()
 
 # %%
 # * **Sizes and names are remembered**: for 3 seconds by one mount, for 900 by the other.
-# * A removed file can still be asked for by its name, even where the listing has it no more.
+# * A removed file can still be asked for by its name, even where the listing no longer has it.
 # * **What else is remembered depends on the version.**
 #   ``s3fs`` 1.90 asks the store for a name that was not there, and for each listing.
 #   1.97 remembers both, that a name was not there and what a directory held.
@@ -190,7 +190,7 @@ print("Iris loads", years_in(by_default / "growing.pp"), "of 40 years.")
 # ------------------------
 #
 # A lazy cube has read its coordinates, and will read its data when you use them.
-# In between, the object may have become another one.
+# In between, the object may have been replaced by another one.
 # No option can help here, and no memory is to blame.
 
 for ending in ("pp", "nc"):
@@ -247,7 +247,7 @@ first = iris.load_cube(cached / "run.nc")[0]
 print(f"The first year is {(first - right[0]).data.mean():.1f} K off.")
 
 # %% C38
-# The colleague replaces it by the right one, which was there since yesterday.
+# The colleague replaces it with the right one, which dates from yesterday.
 # ``cp -p`` keeps the date of a file; so do ``rsync -a`` and ``rclone``.
 
 sandbox.shell("cp -p right.nc colleague/run.nc")
@@ -279,8 +279,8 @@ plt.show()
 
 # %%
 # **Both runs are in one cube, and nothing has complained.**
-# ``s3fs`` compares dates alone: where the new object is not younger than the one in the cache, it
-# takes the parts that it has from the cache, and the others from the store.
+# ``s3fs`` compares dates alone: where the new object is not newer than the one in the cache, it
+# takes the parts that are cached from the cache, and the others from the store.
 #
 # If the new object is longer, what was cached is **filled up with zeros**, here shown as ``^@``.
 
@@ -307,7 +307,8 @@ print(
 # What a short memory costs
 # -------------------------
 #
-# Count the requests that list all files with their sizes, and do so again two seconds later.
+# Count the requests that it takes to list all files with their sizes.
+# Do so again two seconds later.
 
 for number in range(20):
     publish(f"many_{number}.pp", 1)
@@ -338,7 +339,7 @@ for option, first_count in trials.items():
     print(f"{option:<22}{first_count:>7}{count:>7}{missing:>9}")
 
 # %%
-# A short memory costs one request for each file, whenever you look after it has expired.
+# Every look after a short memory has expired costs one request for each file.
 #
 # Never switch the memory off with ``max_stat_cache_size=0``.
 # Then ``s3fs`` 1.90 asks for each file at every listing, and 1.97 forgets files while it lists them:
@@ -348,13 +349,13 @@ for option, first_count in trials.items():
 # -----------------------------
 #
 # * **Never replace an object.** Every result gets a new key.
-#   Names are compared as text, so take dates, or numbers with leading zeros.
+#   Names are compared as text, so use dates, or numbers with leading zeros.
 # * The writer stores an empty object named ``complete`` last.
-# * The reader asks **the store** what is complete, and gives Iris the whole path of it.
+# * The reader asks **the store** what is complete, and gives Iris the full path to it.
 
 
 def newest_complete():
-    """Ask the store, past the mounts, for the newest run that is complete."""
+    """Ask the store, not a mount, for the newest run that is complete."""
     return max(
         key.removesuffix("/complete")
         for key in sandbox.sizes()
@@ -382,7 +383,7 @@ print([key for key in sandbox.sizes() if key.startswith("run-02")])
 sandbox.shell("ls by_default/run-02")
 
 # %%
-# The sandbox takes its mounts along when it stops.
+# When the sandbox stops, it takes its mounts with it.
 
 sandbox.stop()
 

@@ -5,8 +5,8 @@ Credentials and other stores
 See whose keys ``s3fs`` uses, mount buckets that you may only read, and subtract a cube in one
 store from a cube in another.
 
-* **You will learn** where ``s3fs`` looks for credentials and in which order, how to mount a part
-  of a bucket, a public one, and one of a store that is not Amazon's.
+* **You will learn** where ``s3fs`` looks for credentials and in which order, and how to mount a
+  part of a bucket, a public bucket, and a bucket in a store that is not Amazon's.
 * **You need** the ``s3fs`` program and FUSE.
   You need no S3 account: the lesson watches the server of the sandbox, so it does not run
   on a bucket of your own.
@@ -59,7 +59,7 @@ sandbox.shell(f"s3fs {sandbox.source} my_bucket -o passwd_file=key", status=1)
 
 # %%
 # Others could read it.
-# Make it yours alone, and it is taken.
+# Make it yours alone, and it is accepted.
 
 sandbox.shell("chmod 600 key")
 sandbox.shell(f"s3fs {sandbox.source} my_bucket -o passwd_file=key")
@@ -141,14 +141,14 @@ compare("profile, credential file", profile | credential_file)
 # %% C14
 # Two of these surprise people.
 #
-# * **Keys in the environment win over a profile**, even one that you ask for with
-#   ``-o profile=``, without a word.
+# * **Keys in the environment win over a profile**, without a word, even over one that you ask for
+#   with ``-o profile=``.
 # * ``s3fs`` does not know the variables ``AWS_PROFILE`` and ``AWS_SHARED_CREDENTIALS_FILE``, which
 #   boto3 does.
 #
-# This is the order. The first that is there is taken.
-# (On a machine of Amazon's, ``-o iam_role=auto`` takes the role of the machine instead of any of
-# them, and renews it.)
+# This is the order. The first that exists is used.
+# (On a machine of Amazon's, ``-o iam_role=auto`` uses the machine's role instead of any of
+# them, and renews its credentials.)
 #
 # #. The option ``passwd_file``.
 # #. ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, with ``AWS_SESSION_TOKEN`` if it is set.
@@ -157,7 +157,7 @@ compare("profile, credential file", profile | credential_file)
 #    ``~`` is the home of your account, even if ``HOME`` is another directory.
 # #. ``$HOME/.passwd-s3fs``, then ``/etc/passwd-s3fs``.
 #
-# The table shows the first three and the environment before a profile.
+# The table shows the first three, and that the environment comes before a profile.
 # The files in your home are yours, so the lesson leaves them alone.
 #
 # The usual one is the fourth, the file that Amazon's own tools write.
@@ -214,7 +214,7 @@ sandbox.shell("rm my_bucket/A1B_north_america.nc", status=1)
 sandbox.shell("umount my_bucket")
 
 # %%
-# Without ``ro``, and with a key that may not write, you learn it later: for a new file, when it is
+# Without ``ro``, and with a key that may not write, you find out later: for a new file, when it is
 # closed.
 
 sandbox.shell(f"s3fs {sandbox.source} my_bucket")
@@ -334,8 +334,8 @@ partner.stop()
 #
 # * ``passwd_file`` wins over the environment, and the environment over a profile.
 # * A password file must be readable by you alone.
-# * ``-o ro`` refuses a write at once. A key that may not write refuses a new file only when it is
-#   closed.
+# * ``-o ro`` refuses a write at once. With a key that may not write, a new file is refused only
+#   when it is closed.
 # * ``url`` and ``use_path_request_style`` lead to another store, ``public_bucket=1`` to open data.
 #   What other stores need is listed in `the wiki of s3fs
 #   <https://github.com/s3fs-fuse/s3fs-fuse/wiki/Non-Amazon-S3>`__.

@@ -2,7 +2,7 @@
 Larger than memory
 ==================
 
-Average a dataset that is three times larger than the memory that you may use.
+Average a dataset that is three times as large as the memory that you may use.
 
 * **You will learn** how a lazy mean over many files fits into little memory, what decides how
   much it needs, and where the rest goes.
@@ -69,8 +69,9 @@ print(f"The largest has {largest / 1e6:.1f} MB.")
 
 # %%
 # Every file will be read whole.
-# So leave the prefetch of ``s3fs`` as it is, and give it a directory to keep what it has read.
-# :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py` tells what these options
+# So leave the prefetch of ``s3fs`` as it is, and give it a directory in which to keep what it has
+# read.
+# :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py` explains what these options
 # do.
 
 mount_point = sandbox.directory / "my_bucket"
@@ -96,7 +97,7 @@ def allocated():
 
 
 def forbid_more_than(extra):
-    """Let this process allocate so many bytes more, and no more."""
+    """Let this process allocate at most that many more bytes."""
     most = allocated() + extra
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
@@ -121,7 +122,7 @@ def in_new_python(function, *arguments):
 
 # %%
 # ``MALLOC_TRIM_THRESHOLD_`` has the C library give back memory that is no longer used.
-# Without it, it keeps some for later.
+# Otherwise the library keeps some for later.
 # Dask sets the same for the workers of a cluster.
 #
 # All at once, or lazily
@@ -147,9 +148,10 @@ def lazily(cube):
 
 # %%
 # Both begin with the same lazy cube.
-# It goes to the new process as paths and descriptions, not as data, and then the limit holds.
-# A second thread notes the memory, and which part of the work is done.
-# The work is counted in the tasks that Dask makes of it.
+# It goes to the new process as paths and descriptions, not as data, and from then on the limit
+# holds.
+# A second thread notes the memory, and how much of the work is done.
+# The work is counted in the tasks into which Dask divides it.
 
 
 def watched(way, cube, threads, limit=None):
@@ -257,12 +259,12 @@ figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# All at once climbs with every file.
-# At the end the pieces are joined to one array, which needs room for copies of it all.
-# The lazy mean goes up and down with every chunk, and stays where it is.
-# It does not grow with the files that are done.
+# The line of *all at once* climbs with every file.
+# At the end the pieces are joined into one array, which needs room for copies of it all.
+# The lazy mean goes up and down with every chunk, but stays at the same level.
+# It does not grow with the number of files that are done.
 #
-# Four threads may need more than one, so the limit was lifted for them.
+# Four threads may need more memory than one, so the limit was lifted for them.
 # Each thread has one chunk in hand, and needs some room to work on it.
 # What it makes of a chunk, a partial sum, waits until it can be joined with others.
 # So three settings decide how high the peak is:
@@ -291,8 +293,8 @@ for label, traffic in (
     print(f"{label:<12} moved {ratio:.2f} × the dataset")
 
 # %% C24
-# Each byte came once, and it came when the files were *loaded*: to read the metadata of such small
-# files fetches all of them.
+# Each byte came once, and it came when the files were *loaded*: reading the metadata of such small
+# files fetches them whole.
 # Both ways of averaging found them in the cache.
 #
 # Where the rest is

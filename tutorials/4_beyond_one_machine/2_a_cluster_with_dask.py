@@ -100,7 +100,8 @@ sandbox.shell(
 )
 
 # %%
-# :class:`~s3_mounts.cluster.MountPlugin` has every worker mount it, those also that start later.
+# :class:`~s3_mounts.cluster.MountPlugin` has every worker mount it, including those that
+# start later.
 
 options = whole_file_options(sandbox.directory / "cache")
 client.register_plugin(MountPlugin(sandbox.source, path, options))
@@ -128,7 +129,7 @@ sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 # Whoever makes the lazy cube must find the files, too.
 # :func:`~s3_mounts.cluster.shared_mount` mounts the bucket for you, or joins those who have it
 # mounted on your machine already.
-# You can leave it again before the work begins.
+# You can leave the mount before the work begins.
 #
 # The trend is the slope of the line that fits best.
 # That is a sum over the years with fixed weights, and each worker can add up its own files.
@@ -199,8 +200,8 @@ for count in client.run(count_files, path).values():
 
 # %%
 # The mount was there all the time.
-# ``s3fs`` is a process of its own, which outlives the worker that has started it, and the new
-# worker joined.
+# ``s3fs`` is a process of its own, which outlives the worker that has started it.
+# The new worker joined the mount.
 
 print("The same s3fs:", servers(path) == [server])
 
@@ -209,7 +210,7 @@ print("The same s3fs:", servers(path) == [server])
 # --------------------
 #
 # When a worker closes, it leaves the mount, and the last one on a machine unmounts.
-# The kernel tells who is last: every worker holds a lock on a file beside the mount point, and a
+# The kernel knows who is last: every worker holds a lock on a file beside the mount point, and a
 # lock goes with its process, however that ends.
 
 client.shutdown()
@@ -225,10 +226,10 @@ sandbox.shell(
 sandbox.shell("ls -A my_bucket")
 
 # %%
-# There is no promise in that.
-# Where all workers of a machine are killed at once, nobody is left who could unmount.
-# Then the next one to come joins the mount that it finds, or replaces it if its ``s3fs`` is dead
-# too.
+# That is not guaranteed.
+# Where all workers of a machine are killed at once, nobody is left to unmount.
+# Then the next worker to start there joins the mount that it finds, or replaces it if its ``s3fs``
+# is dead too.
 # And where a file in the bucket is still open, the last worker unmounts lazily.
 
 sandbox.stop()
@@ -245,8 +246,8 @@ sandbox.stop()
 # Replace the cell that starts the cluster.
 # The mount point and the cache are on a disk of the node, in a folder of yours.
 # ``lifetime`` has the workers close in good order before SLURM ends them, and ``s3fs`` with them.
-# ``--exclusive`` makes it one job on each node: ``s3fs`` ends with the job that has mounted, and a
-# second job on that node would lose its mount.
+# ``--exclusive`` allows only one job on each node: ``s3fs`` ends with the job that has mounted, and
+# a second job on that node would lose its mount.
 #
 # .. not run: it needs a SLURM cluster
 #    check: python -c "import ast, sys; ast.parse(sys.stdin.read())"
@@ -320,7 +321,7 @@ sandbox.stop()
 # ------------------
 #
 # * Every machine mounts the bucket at the same path, since lazy cubes hold paths.
-# * ``MountPlugin`` does that, for workers also that start later, and one mount serves all workers
+# * ``MountPlugin`` does that, also for workers that start later, and one mount serves all workers
 #   of a machine.
 # * A killed worker costs neither the answer nor the mount.
 # * The last worker to close unmounts.

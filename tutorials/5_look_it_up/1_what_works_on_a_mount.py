@@ -51,7 +51,7 @@ for verdict in VERDICTS:
 # An operation *works* where the mount gave what the disk gave.
 # It *differs* where it gave something else, and nobody was told.
 # It *fails* where there was an error.
-# (*Untried* are programs that are not installed.)
+# (Programs that are not installed are *untried*.)
 
 looks = {
     "works": ("✓", "tab:green"),
@@ -85,7 +85,7 @@ plt.show()
 # What is in a file
 # -----------------
 #
-# The files have 1 MiB.
+# Each file is 1 MiB in size.
 
 
 def print_table(kind):
@@ -96,10 +96,10 @@ def print_table(kind):
 print_table("content")
 
 # %%
-# **To cut or lengthen a closed file goes wrong without an error.**
+# **Cutting or lengthening a closed file goes wrong without an error.**
 # ``s3fs`` 1.90 stores a file of zeros; 1.97 changes nothing.
-# (It was `mended in July 2026 <https://github.com/s3fs-fuse/s3fs-fuse/pull/2931>`__, after 1.97.)
-# It is about Python's :func:`os.truncate` with a path, and C's ``truncate``.
+# (That was `fixed in July 2026 <https://github.com/s3fs-fuse/s3fs-fuse/pull/2931>`__, after 1.97.)
+# The problem concerns Python's :func:`os.truncate` with a path, and C's ``truncate``.
 # The command ``truncate`` opens the file, as most programs do, and that works.
 #
 # A file that is removed while somebody reads it gets a new name until it is closed.
@@ -116,7 +116,7 @@ print_table("names")
 # A symbolic link is an object that holds the path it leads to.
 # Other S3 programs see a small file.
 #
-# A key can have `1,024 bytes
+# A key can have up to `1,024 bytes
 # <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>`__, and that is for the
 # whole path.
 # (The sandbox does not refuse longer ones, so this is not in the table.)
@@ -129,7 +129,7 @@ print_table("attributes")
 
 # %%
 # Permissions, owner and date are kept with the object, so another mount sees them.
-# The date of a folder does not tell that there is something new in it.
+# The date of a folder does not show that there is something new in it.
 # ``df`` knows no limit: a full quota shows when a save is refused.
 #
 # Other programs that store objects leave no permissions.
@@ -169,8 +169,8 @@ print_table("others")
 print_table("tools")
 
 # %%
-# On one mount they work, except that with ``s3fs`` 1.90 files that ``tar`` unpacks get the current
-# date.
+# On one mount they work, except that with ``s3fs`` 1.90 the files that ``tar`` unpacks get the
+# current date.
 #
 # On two, **SQLite and HDF5 do not notice each other**.
 # SQLite has told both writers that their row is stored, and one row is gone.
@@ -180,7 +180,7 @@ print_table("tools")
 # -------------
 #
 # An object can be replaced, but not changed.
-# So whatever changes a small file downloads what it needs of it, and uploads all of it.
+# So any change to a small file downloads what is needed of it, and uploads the whole file.
 # To rename a file or to change its permissions, ``s3fs`` has the store copy the object.
 
 one_file = [
@@ -361,9 +361,9 @@ with mount(sandbox.source, here):
 # * **Iris, netCDF4 and h5py, reading**: opening, seeking and mapping. All of it works.
 # * **Saving**: writing, appending and overwriting work, at the price of whole uploads, and with the
 #   dangers in :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`.
-# * **HDF5 file locks** protect a file from other processes that use the same mount only.
-# * **Workflow engines and makefiles** compare dates of files, which are right, and not those of
-#   folders.
+# * **HDF5 file locks** protect a file only from other processes that use the same mount.
+# * **Workflow engines and makefiles** compare dates. Those of files are right, those of folders are
+#   not.
 # * **Editors and** ``sed -i`` write a new file and rename it. That works.
 # * **rsync** keeps dates, so it finds what is there already.
 # * **git and SQLite** work, but every small file and every transaction is a number of requests, and
@@ -380,7 +380,7 @@ sandbox.stop()
 #
 # * Most of what programs do with files works on a mount.
 # * Hard links and extended attributes fail, with an error.
-# * To change the length of a closed file goes wrong without one.
+# * Changing the length of a closed file goes wrong without an error.
 # * Locks, and what is written but not closed, do not reach another machine.
 # * A rename is a copy and a removal, object by object.
 #

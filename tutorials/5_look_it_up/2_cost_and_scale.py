@@ -2,12 +2,12 @@
 Cost and scale
 ==============
 
-Look up what a mount takes of your machine, what each task asks of the store, what that is in money,
-and how it grows.
+Look up how much of your machine a mount takes, what each task asks of the store, what that is in
+money, and how it grows.
 
 * **You will learn** how many requests of which kind everyday tasks make, how to turn them into the
   prices of your own store, and at which point another way is cheaper than a mount.
-* **You need** the ``s3fs`` program, FUSE, and 1 GB of memory and of temporary disk space.
+* **You need** the ``s3fs`` program, FUSE, 1 GB of memory and 1 GB of temporary disk space.
   You need no S3 account: the lesson watches the server of the sandbox, so it does not run
   on a bucket of your own.
 * **Time**: ten minutes to read.
@@ -62,7 +62,7 @@ local = sandbox.directory / "local"
 
 
 def save(cube, key, saver="nc", **keywords):
-    """Save a cube past any mount, and tell its size in MB."""
+    """Save a cube, bypassing any mount, and return its size in MB."""
     iris.save(cube, local, saver=saver, **keywords)
     with open(local, "rb") as content:
         s3.put_object(Bucket=sandbox.bucket, Key=key, Body=content)
@@ -124,14 +124,14 @@ with ExitStack() as mounts:
 print(f"Idle: {connections:.0f} connections, {traffic.requests} requests")
 
 # %%
-# Each further mount adds a few megabytes. The program itself is in the memory once.
+# Each further mount adds a few megabytes. The program itself is in memory only once.
 # An idle mount asks nothing of the store.
-# Whoever looks into it does, and that may be a program that you do not think of.
+# Whoever looks into it does, and that may be a program that you would not think of.
 # ``updatedb`` lists all files of a machine every night, and those of `mounted buckets
 # <https://github.com/s3fs-fuse/s3fs-fuse/issues/1587>`__ too, unless they are excluded.
 # (Our server closes each connection after its answer. Others may keep some open for a while.)
 #
-# What does a mount take that is read from?
+# What does a mount take while a program reads from it?
 # Watch it while ``cat`` reads the largest file.
 
 tuned = sparse_read_options(sandbox.directory / "cache")
@@ -156,7 +156,7 @@ for label, options in {
 # %%
 # Reading does not fill the memory: what is fetched goes to the disk, into the cache or into a
 # temporary file.
-# There are more threads than fetch: FUSE has some of its own, to answer the kernel.
+# There are more threads than those that fetch: FUSE has some of its own, to answer the kernel.
 #
 # What each task asks of the store
 # --------------------------------
@@ -187,7 +187,7 @@ def print_table(corner, columns, rows):
 
 # %%
 # The tasks are done in turn, on one mount.
-# The netCDF file that is read has 8 MB, and what is saved has 6 of its 8 fields.
+# The netCDF file that is read is 8 MB in size, and what is saved has 6 of its 8 fields.
 
 answers = Counter()
 result = fine[:6]
@@ -234,16 +234,16 @@ def run_all(options):
 default = run_all([])
 
 # %%
-# With options for sparse reads it is:
+# With options for sparse reads, the counts are:
 
 sparse = run_all(tuned)
 
 # %% C15
 # Reading takes fewer requests then, and far fewer bytes.
-# A PP save straight onto the mount takes many uploads with any options.
-# From s3fs 1.95 on, the small ``multipart_size`` makes even an upload of 6 MB one in parts, which
-# takes a request before it and one after it.
-# Before, ``nomultipart`` is among these options, and it is a single request.
+# A PP save straight onto the mount takes many uploads, whatever the options.
+# From s3fs 1.95 on, the small ``multipart_size`` turns even an upload of 6 MB into one in parts,
+# which takes a request before it and one after it.
+# Before 1.95, ``nomultipart`` is among these options, and the upload is a single request.
 #
 # What that is in money
 # ---------------------
@@ -285,7 +285,7 @@ columns = [f"{way}, {where}" for where in ("inside", "out") for way in ways]
 print_table("dollars", columns, rows)
 
 # %%
-# Which kind of request is most of it, or is it the bytes?
+# Which kind of request makes up most of the cost, or is it the bytes?
 # With the defaults:
 
 colours = plt.get_cmap("tab20c")([0, 2, 4, 5, 6, 7, 12, 8])
@@ -321,11 +321,11 @@ print(f"Answered with 404: {answers[404] / answers.total():.0%} of requests.")
 # %%
 # * **Out of the region** the bytes are most of what a read costs: move less.
 # * **Inside the region** a read of a large file costs next to nothing.
-#   What costs is to list and to load many files, a HEAD or more for each, and to upload.
+#   What does cost is listing and loading many files, with a HEAD or more for each, and uploading.
 # * A netCDF file that is saved straight onto the mount with the options for sparse reads is partly
 #   read back. Out of the region you pay for that.
 #
-# ``s3fs`` asks for some things that are not there, as before it saves.
+# ``s3fs`` asks for some things that are not there, for example before it saves.
 # Amazon `charges for an answer with 404
 # <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html>`__ as for others.
 #
@@ -444,7 +444,7 @@ print_table("", columns, rows)
 # When to leave the mount
 # -----------------------
 #
-# To copy the file first moves it once.
+# Copying the file first moves it once.
 # When has the mount moved as much?
 # Read fields of the largest file, in a random order.
 
@@ -481,10 +481,11 @@ figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %% C03, C36
-# With a cache nothing is fetched twice, so the mount does not move more than the whole file, as long
-# as it lasts.
+# With a cache nothing is fetched twice, so for as long as it lasts, the mount does not move more
+# than the whole file.
 #
-# In a larger file the load costs as much as here, and so does a field that lies far from the others.
+# With a larger file, loading costs as much as here, and so does a field that lies far from the
+# others.
 # So about this many fields can be read before the mount has moved as much as the file.
 # (With the defaults it is fewer still: the end of our file cuts the large prefetch short.)
 
@@ -545,9 +546,9 @@ sandbox.stop()
 # * A mount takes some megabytes of memory and some threads, and asks nothing while it is idle.
 # * Out of the region you pay for bytes, inside it for many files and for uploads.
 # * Files and workers multiply the cost. The size of a file need not.
-# * From some number of fields on a copy is cheaper. The options and the file decide which.
+# * Beyond some number of fields, a copy is cheaper. The options and the file decide which number.
 #
-# **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`, which tells what
-# bytes and requests mean in time.
+# **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`, which explains
+# what bytes and requests mean in time.
 #
 # To do it yourself: :doc:`/how_to/cache_safely` and :doc:`/how_to/pipelines`.
