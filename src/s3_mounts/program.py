@@ -50,8 +50,8 @@ def find_s3fs() -> Path:
     same_name = ""
     if importlib.util.find_spec("s3fs"):
         same_name = (
-            " The Python package s3fs is installed, but that is another thing with the same name:"
-            " it brings no such program."
+            " The Python package s3fs is installed, but that is something else of the same name:"
+            " it has no such program."
         )
     raise SetupError(
         "expected the program s3fs (from the project s3fs-fuse) on PATH, found none."
@@ -229,7 +229,7 @@ def install() -> str:
     if status:
         raise SetupError(
             f"expected '{command}' to install s3fs, but it ended with exit status {status}."
-            " Its own words stand above. Mend the cause and run it by hand."
+            " What it said is above. Fix the cause and run it by hand."
         )
     return f"s3fs is now installed: {find_s3fs()}"
 

@@ -81,7 +81,7 @@ def shell(
     if ended != status:
         raise CommandError(
             f"expected '{command}' to end with exit status {status}, found {ended}."
-            " What it said stands above."
+            " What it said is above."
         )
 
 
