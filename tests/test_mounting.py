@@ -174,6 +174,16 @@ def test_s3fs_own_words_are_passed_on(sandbox, mount_point):
     assert nothing_is_left(mount_point)
 
 
+def test_a_mount_that_is_gone_when_it_is_looked_at(sandbox, mount_point, fake_program):
+    """As s3fs 1.90 gives it, for an instant, before it finds an option that it does not know."""
+    real_stat = shutil.which("stat")
+    unmount = f"umount {mount_point} || fusermount3 -u {mount_point} || fusermount -u {mount_point}"
+    fake_program("stat", f'{{ {unmount}; }} > /dev/null 2>&1; exec {real_stat} "$@"')
+    with pytest.raises(MountError, match="but a look into it fails: it is gone again"):
+        mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
 def test_s3fs_that_never_mounts(sandbox, mount_point, fake_program):
     fake_program("s3fs", "exec sleep 60")
     with pytest.raises(MountError, match="has not done so in time"):

@@ -278,10 +278,10 @@ def _await_answer(
 ) -> None:
     # A look into a hanging mount cannot be interrupted, so a process that can be spared does it.
     probe = subprocess.Popen(
-        ["stat", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ["stat", "-c", "%d", mount_point], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
-        _, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
+        device, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
     except subprocess.TimeoutExpired:
         # It comes back when nothing is mounted any more, and not before.
         mount_table.abandon(mount_point)
@@ -291,13 +291,15 @@ def _await_answer(
             f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
             f" {_words(log)}"
         ) from None
-    if probe.returncode:
+    # s3fs mounts before it looks at all its options; then the look may find the bare directory.
+    is_bare = not probe.returncode and int(device) == mount_point.parent.stat().st_dev
+    if probe.returncode or is_bare:
         # If s3fs is just ending, it may still have something to say.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=1)
+        found = "it is gone again" if is_bare else complaint.decode(errors="replace").strip()
         raise MountError(
-            f"s3fs mounted on {mount_point}, but a look into it fails:"
-            f" {complaint.decode(errors='replace').strip()}. {_words(log)}"
+            f"s3fs mounted on {mount_point}, but a look into it fails: {found}. {_words(log)}"
         )
 
 
