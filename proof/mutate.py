@@ -209,6 +209,8 @@ def main() -> None:
     possible = [list(changes(path, chance)) for path in paths]
     chosen = ([one for one in found if chance.random() < arguments.share] for found in possible)
     by_document = [found for found in chosen if found]
+    if not by_document:
+        parser.error("expected a block to try, found none. Raise --share or name other documents.")
     blocks, tried = sum(map(len, possible)), sum(map(len, by_document))
     print(f"{tried} of {blocks} blocks, in {len(by_document)} documents, seed {arguments.seed}")
 

@@ -59,3 +59,11 @@ def test_a_verification_that_does_not_end_counts_as_noticed(tmp_path, monkeypatc
     monkeypatch.setattr(mutate, "verify", lambda scratch, name: mutate._wrong(endless, scratch))
     (tmp_path / "page.rst").write_text("$ echo one")
     assert is_noticed(tmp_path, Change("page.rst", 1, 7, "one", "two"))
+
+
+@pytest.mark.parametrize("arguments", [["--share", "0"], ["docs/404.rst"]])
+def test_nothing_to_try_is_an_error(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["mutate", *arguments])
+    with pytest.raises(SystemExit):
+        mutate.main()
+    assert "expected a block to try, found none" in capsys.readouterr().err
