@@ -26,7 +26,7 @@ def test_no_program_says_how_to_install_it(no_programs):
 def test_the_python_package_of_the_same_name_is_told_apart(no_programs, tmp_path, monkeypatch):
     (tmp_path / "s3fs.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(SetupError, match="Python package s3fs is installed, but that is another"):
+    with pytest.raises(SetupError, match="Python package s3fs is installed, but that is something"):
         program.find_s3fs()
 
 
