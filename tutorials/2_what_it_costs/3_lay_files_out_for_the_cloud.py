@@ -387,8 +387,8 @@ measure("netCDF-3", path)
 # and then further and further into it, each time at twice the distance.
 # Beyond the first few megabytes, each look is a fetch of its own.
 #
-# Give a file that you have a new layout
-# --------------------------------------
+# Change the layout of a file that you have
+# -----------------------------------------
 #
 # Load it, save it **to the local disk**, and copy it to the bucket.
 # :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py` explains why.

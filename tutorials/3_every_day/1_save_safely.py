@@ -282,7 +282,7 @@ print("renamed by:", traffic.operations["CopyObject"], "CopyObject")
 # If anything goes wrong you get an exception, and still have the local file.
 
 # %% C36, C37
-# The same troubles again
+# The same failures again
 # -----------------------
 #
 # Now each way of saving meets each trouble, every time with an earlier result of the same name.

@@ -322,8 +322,8 @@ print(*(key for key in sandbox.sizes() if key.startswith(("run", "final"))))
 # So never take a renamed *folder* as the sign that a result is complete.
 
 # %% C01, C31
-# Keys that are no paths
-# ----------------------
+# Keys that are not paths
+# -----------------------
 #
 # A key may be any text.
 # A path may not.

@@ -301,9 +301,10 @@ for axes, where, count_bytes in (
     shares = cost / np.where(cost.any(axis=0), cost.sum(axis=0), 1)
     left = np.cumsum(shares, axis=0) - shares
     for name, colour, *bars in zip(prices, colours, shares, left, strict=True):
-        axes.barh(
-            list(default), bars[0], left=bars[1], color=colour, label=name
-        )
+        if bars[0].any():
+            axes.barh(
+                list(default), bars[0], left=bars[1], color=colour, label=name
+            )
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the cost")
     axes.set_title(where)
