@@ -310,7 +310,7 @@ for axes, where, count_bytes in (
     axes.set_title(where)
 panels[0].invert_yaxis()
 handles, labels = panels[1].get_legend_handles_labels()
-figure.legend(handles, labels, loc="outside lower center", ncols=8, fontsize=8)
+figure.legend(handles, labels, loc="outside lower center", ncols=6)
 figure.suptitle("What the cost of each task is made of, with the defaults")
 plt.show()
 
