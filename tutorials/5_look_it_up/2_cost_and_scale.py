@@ -421,7 +421,7 @@ figure.suptitle("How requests and bytes grow with files, size and workers")
 plt.show()
 
 # %%
-# Here are the slopes, and what one more of the same costs at the end of each line.
+# Here are the slopes, and what one more of the same costs from the second point of each line on.
 
 rows = []
 for (what, label), values in grown.items():
@@ -429,7 +429,7 @@ for (what, label), values in grown.items():
     cells = []
     for measured in values.T:
         slope = np.polyfit(np.log(x), np.log(measured), 1)[0]
-        more = (measured[-1] - measured[-2]) / (x[-1] - x[-2])
+        more = (measured[-1] - measured[1]) / (x[-1] - x[1])
         cells += [f"{round(slope, 1) + 0:.1f}", f"{more:.2f}"]
     rows.append((f"{what}, {label}", cells))
 columns = ["requests: slope", "one more", "MB moved: slope", "one more"]
