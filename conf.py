@@ -75,6 +75,7 @@ sphinx_gallery_conf = {
     "plot_gallery": str(not lessons_problem),
     "parallel": True,
     "image_scrapers": ("expected.scrape",),
+    "image_srcset": ["2x"],
     "reset_modules": ("matplotlib", "lessons.reset"),
     "reset_modules_order": "both",
     "capture_repr": ("_repr_html_",),

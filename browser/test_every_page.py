@@ -17,7 +17,7 @@ GOOD_LAYOUT_SHIFT = 0.1
 @pytest.mark.parametrize("name", pages())
 def test_a_page_is_whole_light_and_open_to_all(new_context, site, name, width, theme):
     size = {"width": WIDTHS[width], "height": 900}
-    page = new_context(viewport=size, color_scheme=theme).new_page()
+    page = new_context(viewport=size, color_scheme=theme, device_scale_factor=2).new_page()
     seen = visit(page, site, name)
     assert page.locator("html").get_attribute("data-theme") == theme
     assert not seen.errors

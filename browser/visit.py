@@ -82,7 +82,7 @@ def visit(page: Page, site: str, name: str) -> Visit:
     page.on("response", lambda answer: answers.append(answer))
     page.add_init_script(WATCH_SHIFTS)
     page.goto(site + name, wait_until="networkidle")
-    # Images are loaded when they come into view.
+    # Some things are loaded, or moved, only when they come into view.
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.wait_for_load_state("networkidle")
     page.evaluate("window.scrollTo(0, 0)")

@@ -17,6 +17,7 @@ import nbformat
 import psutil
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 from proof import claims, record
 from proof.documents import blocks_of, documents
@@ -188,9 +189,13 @@ def test_every_lesson_was_executed(site, lesson):
 def test_every_lesson_has_a_picture_of_its_own_in_the_gallery(site, lesson):
     """sphinx-gallery puts a placeholder where a lesson has drawn nothing."""
     images = (site / "docs" / lesson.relative_to(ROOT)).parent / "images"
-    drawn = [image.read_bytes() for image in images.glob(f"sphx_glr_{lesson.stem}_0*.png")]
+    drawn = list(images.glob(f"sphx_glr_{lesson.stem}_0??.png"))
     assert len(drawn) == figures(lesson)
-    assert min(map(len, drawn)) > 10_000
+    assert min(image.stat().st_size for image in drawn) > 10_000
+    for image in drawn:
+        with Image.open(image) as plain, Image.open(f"{image.with_suffix('')}_2_00x.png") as fine:
+            assert fine.size == (2 * plain.width, 2 * plain.height)
+            assert plain.mode == fine.mode == "P"
 
 
 def test_every_block_is_accounted_for(site, record_property):

@@ -31,24 +31,25 @@ logger = logging.getLogger(__name__)
 
 
 def scrape(block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
-    """Save the figures of a cell, and describe each in a comment of the page."""
+    """Save the figures of a cell in each resolution, and describe each in a comment of the page."""
     figures = [plt.figure(number) for number in plt.get_fignums()]
     page = matplotlib_scraper(block, block_vars, gallery_conf)
     pictures = block_vars["image_path_iterator"].paths
-    for picture in pictures[len(pictures) - len(figures) :]:
-        shrink(picture)
+    for picture in map(Path, pictures[len(pictures) - len(figures) :]):
+        for version in picture.parent.glob(f"{picture.stem}*"):
+            shrink(version)
     for figure in figures:
         page += "\n\n.. " + "\n   ".join(describe(figure)) + "\n\n"
     return page
 
 
-def shrink(picture: str) -> None:
+def shrink(picture: Path) -> None:
     """Keep the 256 most frequent colours of a picture: a third of the bytes, and it looks alike.
 
     Parameters
     ----------
-    picture : str
-        The path of a PNG file.
+    picture : Path
+        A PNG file.
     """
     with Image.open(picture) as image:
         few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)

@@ -160,7 +160,7 @@ class LessonFigure(Figure):
         if config.lessons_problem:
             return []
         folder, _, lesson = self.arguments[0].rpartition("/")
-        name = f"sphx_glr_{lesson}_{int(self.arguments[1]):03}.png"
+        name = f"sphx_glr_{lesson}_{int(self.arguments[1]):03}_2_00x.png"
         self.arguments[0] = f"/{GALLERY.name}/{folder}/images/{name}"
         return super().run()
 
