@@ -179,3 +179,12 @@ def test_a_diagram_can_be_read(page, site, name, width):
     scale = diagram.bounding_box()["width"] / int(re.search(r'viewBox="0 0 (\d+)', drawing)[1])
     smallest = min(map(int, re.findall(r'font-size="(\d+)"', drawing)))
     assert smallest * scale > 11
+
+
+def test_a_figure_opens_alone_and_finer(page, site):
+    page.goto(site + FIRST_LESSON)
+    figure = page.locator("img.sphx-glr-single-img")
+    width = figure.evaluate("figure => figure.naturalWidth")
+    figure.click()
+    page.wait_for_url("**/_images/*.png")
+    assert page.locator("img").evaluate("figure => figure.naturalWidth") == 2 * width

@@ -13,10 +13,10 @@ document.addEventListener("DOMContentLoaded", () => {
     arrow.setAttribute("aria-label", `Pages below ${part}`);
   }
 
-  // A figure opens alone, to be enlarged on a small screen.
+  // A figure opens alone, and finer, to be enlarged on a small screen.
   for (const figure of document.querySelectorAll(".bd-article img.sphx-glr-single-img")) {
     const link = document.createElement("a");
-    link.href = figure.src;
+    link.href = figure.src.replace(/\.png$/, "_2_00x.png");
     figure.replaceWith(link);
     link.append(figure);
   }
