@@ -1,10 +1,13 @@
 """What the page about batch jobs says of jobs that go wrong, and does not itself show."""
 
+import shutil
+
 import pytest
 
 from proof.documents import blocks_of
 from proof.project import ROOT
 from proof.reader import Reader
+from s3_mounts import sample_path
 
 PAGE = ROOT / "docs" / "how_to" / "batch_job.rst"
 NOTHING_IS_LEFT = """
@@ -63,6 +66,23 @@ def test_the_time_is_up(reader):
         "$ wait $job\n"
         f"$ echo $?\n143{NOTHING_IS_LEFT}",
     )
+
+
+@pytest.mark.proves("C36")
+def test_a_result_that_is_refused(reader, sandbox):
+    """The store takes nothing; the finished result is kept where the job was started."""
+    shutil.copy(sample_path("air_temp.pp"), reader.home / "whole.pp")
+    (reader.home / "copies.py").write_text(
+        "import shutil, sys\nshutil.copy(sys.argv[1] + '/air_temp.pp', sys.argv[2])\n"
+    )
+    with sandbox.failing("PutObject"):
+        do(
+            reader,
+            "$ bash job.sh copies.py > log 2>&1\n"
+            "$ echo $?\n1\n"
+            "$ cmp trend-*.nc whole.pp\n"
+            f"{NOTHING_IS_LEFT}",
+        )
 
 
 @pytest.mark.proves("C14")

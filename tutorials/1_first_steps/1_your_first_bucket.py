@@ -82,6 +82,7 @@ sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 # -----------
 #
 # Objects look like files.
+# The name of an object is its *key*.
 # The ``/`` in the key ``GloSea4/ensemble_001.pp`` looks like a directory, though the bucket has no
 # object of that name.
 

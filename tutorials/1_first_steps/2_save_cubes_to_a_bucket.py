@@ -124,7 +124,8 @@ print("Closed, bytes in the store:", stored)
 # What a save uploads
 # -------------------
 #
-# An object cannot be changed in part, so every upload sends **the whole file again**.
+# An object cannot be changed in place, so every upload sends **the whole file again**.
+# (Of a file above 25 MB it is the parts that have changed.)
 # A save may open and close its file many times, and each close uploads.
 # The sandbox's server counts the bytes that it receives.
 # Compare them with the size of the object that is there at the end.
@@ -180,14 +181,16 @@ axes.set_title("What each way of saving uploads")
 plt.show()
 
 # %% C36
-# The way that we recommend
-# -------------------------
+# A better way
+# ------------
 #
 # **Save to the local disk, then copy the finished file to a new name.**
 # It uploads every byte once.
 # (Writing over an object empties it first.
 # If the copy then fails, the bucket has neither the old content nor the new.)
 # Afterwards ask the store, not the mount, whether it has the whole file.
+# (An upload without the mount is safer still, as
+# :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py` shows.)
 
 local = sandbox.directory / "result.nc"
 iris.save(cube, local)

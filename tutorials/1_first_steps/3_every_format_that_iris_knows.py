@@ -253,7 +253,7 @@ print("Missing:", ", ".join(sorted(known - found)))
 #
 # Two more are not on the list of this version of Iris, and are left open here:
 #
-# * **Zarr** can be loaded by Iris 3.16 and later, also by URL.
+# * **Zarr** can be loaded by Iris 3.16 and later, by URL like OPeNDAP.
 # * **PP packed with WGDOS** is PP, but to unpack it Iris needs ``mo_pack``, which ``pip`` does
 #   not find.
 

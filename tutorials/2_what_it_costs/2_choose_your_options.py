@@ -246,7 +246,8 @@ for name, row in {"the defaults": 0, "use_cache": cached}.items():
     print(f"A small file, {name}: {each:.0f} requests, {head:.0f} HEAD")
 
 # %%
-# A HEAD request asks only whether the object has changed.
+# A HEAD request asks for the size and the date of an object, without its data.
+# They tell whether it has changed.
 # ``s3fs`` sends one every time a file is opened.
 # Keeping the data does not save these requests. Having fewer files does.
 #

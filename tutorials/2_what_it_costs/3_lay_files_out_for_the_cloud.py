@@ -280,7 +280,8 @@ plt.show()
 # Look at the time series of *too small*: few bytes, in many places.
 #
 # The netCDF library can also fetch byte ranges of a public object from its URL, without a mount.
-# Then nothing is rounded up, and what is left is the layout:
+# Then nothing is rounded up, and what is left is the layout.
+# (The sandbox lets everybody read. Elsewhere you must allow it first, as in the next lesson.)
 
 keys = {"contiguous": "plain.nc", "middle way, zlib": "temperature.nc"}
 print(f"MB for the time series{'read':>8}{'by ranges':>12}{'by mount':>11}")

@@ -445,7 +445,7 @@ for reason, number in reasons.items():
 
 # %%
 # A pattern fails without a mount because only a file system expands it.
-# Elsewhere list the objects first, for example with ``store.glob``.
+# Elsewhere, list the objects first, for example with ``store.glob``.
 #
 # Without a path you can load netCDF, and nothing else.
 # For all other work Iris wants a path. When it saves, it even mistakes an address for one.
@@ -462,7 +462,7 @@ for reason, number in reasons.items():
 #      - copy first
 #    * - read parts of large netCDF files, or use any program
 #      - mount, with options for sparse reads
-#    * - read PP, fieldsfiles or GRIB
+#    * - read PP or GRIB
 #      - copy first, or mount with ``use_cache``: to load is to read most of the file
 #    * - read parts of netCDF-4 files where you cannot mount
 #      - file object, with small blocks
@@ -471,8 +471,8 @@ for reason, number in reasons.items():
 #    * - look into public netCDF files
 #      - byte ranges
 #    * - save
-#      - save to the local disk, then copy, as in
-#        :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py`
+#      - save to the local disk, then upload the file, as in
+#        :ref:`sphx_glr_tutorials_3_every_day_1_save_safely.py`
 #
 # The mount is the most general way, and not always the cheapest.
 

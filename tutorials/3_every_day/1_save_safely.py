@@ -376,7 +376,7 @@ axes.set_title(
 plt.show()
 
 # %%
-# None of the saves straight onto the mount is safe once a refusal comes late.
+# Neither a plain copy nor a save straight onto the mount is safe once a refusal comes late.
 # (Without permission even the netCDF save ends with an error here: the earlier result cannot be
 # emptied, so nothing is written.)
 #

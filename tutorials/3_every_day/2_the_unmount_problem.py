@@ -57,7 +57,8 @@ print("Years of data:", len(dataset["air_temperature"]))
 
 # %% C22, C28
 # Now unmount.
-# (``sed`` takes the folder of the sandbox out of the message.)
+# (In a terminal, type ``umount my_bucket`` alone.
+# ``sed`` takes the folder of the sandbox out of the message, and ``exit`` would close your terminal.)
 
 sandbox.shell("umount my_bucket |& sed s,$PWD/,,; exit $PIPESTATUS", status=32)
 

@@ -392,7 +392,7 @@ sandbox.stop()
 # ------------------
 #
 # * A mount remembers sizes and names for 900 seconds, or for what you give as
-#   ``stat_cache_expire``; since 1.97 listings, too.
+#   ``stat_cache_expire``; ``s3fs`` 1.97 remembers listings, too.
 # * Opening a file asks the store again, but too late for the size: the first copy after a change may
 #   be cut off, as long as the mount remembers the old size.
 # * With ``use_cache`` you may read two versions in one cube, until you mount anew with

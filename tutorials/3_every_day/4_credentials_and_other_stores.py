@@ -322,8 +322,7 @@ keys = {request.access_key for request in partner.requests(since=before)}
 print("All requests came without a key:", keys == {""})
 
 # %%
-# Do not use :func:`s3_mounts.mount` for a public bucket: it asks the store first, and signs that
-# request with your key.
+# In Python give that option to :func:`s3_mounts.mount`: then it asks the store without a key, too.
 
 sandbox.stop()
 partner.stop()
