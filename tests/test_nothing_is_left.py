@@ -14,7 +14,7 @@ import pytest
 
 from s3_mounts import mount, mount_table, start_sandbox
 from s3_mounts.guardian import VARIABLE, marked
-from s3_mounts.leftovers import remove_leftovers
+from s3_mounts.leftovers import make_folder, remove_leftovers
 from s3_mounts.mounting import _has_ended
 from s3_mounts.sandbox import OWN_BUCKET
 
@@ -77,6 +77,58 @@ def test_a_mount_goes_with_its_process_though_a_file_is_open_in_another_one(user
     assert gone(mount_point)
     with pytest.raises(OSError, match="not connected"):
         os.close(held)
+
+
+FORK = """
+import signal
+child = os.fork()
+if not child:
+    signal.pause()
+print(child, flush=True)
+"""
+
+
+def test_a_mount_goes_with_its_process_though_a_fork_lives_on(mount_point, sandbox):
+    with subprocess.Popen(
+        [sys.executable, "-c", USE.format(then=FORK), mount_point, ""],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        child = psutil.Process(int(process.stdout.readline()))
+        try:
+            process.kill()
+            process.wait()
+            assert gone(mount_point)
+            assert child.is_running()
+        finally:
+            child.kill()
+
+
+def test_a_server_goes_with_its_process_though_a_fork_lives_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    code = f"import os\nfrom s3_mounts import start_sandbox\nstart_sandbox('lesson')\n{FORK}"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}signal.pause()"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        child = psutil.Process(int(process.stdout.readline()))
+        servers = [c for c in psutil.Process(process.pid).children() if c != child]
+        try:
+            process.kill()
+            process.wait()
+            assert psutil.wait_procs(servers, timeout=30) == (servers, [])
+            assert child.is_running()
+        finally:
+            child.kill()
+
+
+def test_a_fork_that_ends_leaves_the_sandbox_to_its_parent():
+    code = (
+        "import os, sys\nfrom s3_mounts import start_sandbox\nsandbox = start_sandbox('lesson')\n"
+        "child = os.fork()\nif not child:\n    sys.exit()\nos.waitpid(child, 0)\n"
+        "print(sandbox.directory.exists(), sandbox.sizes())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "True {}\n"
 
 
 def test_a_dead_mount_goes_with_its_process(user, mount_point):
@@ -230,6 +282,37 @@ def test_what_cannot_be_removed_is_told_and_kept(own_bucket, sandbox, capfd):
         assert not folder.exists()
 
 
+def test_what_an_interrupted_stop_has_left_is_removed_by_the_next_sandbox(
+    own_bucket, monkeypatch, capfd
+):
+    sandbox = start_sandbox("lesson", ["air_temp.pp"])
+    with monkeypatch.context() as patch:
+        patch.setattr("s3_mounts.sandbox.remove_prefix", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            sandbox.stop()
+    assert f"{sandbox.prefix}air_temp.pp" in keys(own_bucket)
+    with start_sandbox("lesson"):
+        assert not [key for key in keys(own_bucket) if key.startswith(sandbox.prefix)]
+    assert repr(sandbox.prefix) in capfd.readouterr().err
+    assert not os.listdir(tempfile.gettempdir())
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_store_that_cannot_be_reached_is_told_with_its_address_and_stops_no_sandbox(
+    own_bucket, monkeypatch, capfd
+):
+    address = "http://127.0.0.1:9"
+    folder, lock = make_folder(bucket="theirs", prefix="lesson-1/", endpoint=address)
+    lock.close()
+    with start_sandbox("lesson"):
+        said = capfd.readouterr().err
+    assert f"aws s3 rm --recursive --endpoint-url {address} s3://theirs/lesson-1/" in said
+    assert folder.exists()
+
+
 def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_removes(
     monkeypatch, tmp_path, capfd
 ):
@@ -257,7 +340,7 @@ def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_re
 
 def test_a_folder_that_was_not_finished_is_removed_once_it_is_old(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    empty, locking, used, new = (tmp_path / f"s3-mounts-{name}" for name in "abcd")
+    empty, locking, used, new = (tmp_path / f"s3-mounts-sandbox-{name}" for name in "abcd")
     for folder in (empty, locking, used, new):
         folder.mkdir()
     (locking / ".in_use.new").touch()

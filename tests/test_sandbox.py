@@ -1,4 +1,5 @@
 import os
+import tempfile
 
 import boto3
 import pytest
@@ -83,9 +84,10 @@ def test_an_unknown_sample_is_a_clear_error_and_nothing_is_left(server):
 
 
 @pytest.fixture
-def own_bucket(monkeypatch):
+def own_bucket(monkeypatch, tmp_path):
     """A bucket at a store that this package has not started as a sandbox."""
     with Server() as store:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "my-secret")
@@ -195,6 +197,15 @@ def test_boto3_and_s3fs_use_the_keys_and_the_address_of_the_profile(own_profile)
     assert keys("our-data") == []
 
 
+def test_an_address_that_is_set_for_s3_alone_is_used(own_profile, tmp_path):
+    (tmp_path / "config").write_text(
+        "[profile mine]\nservices = ours\nregion = us-east-1\n"
+        f"[services ours]\ns3 =\n  endpoint_url = {own_profile.url}\n"
+    )
+    with start_sandbox("climate-data") as sandbox:
+        assert sandbox.endpoint == own_profile.url
+
+
 def test_a_profile_that_is_missing_is_a_clear_error(own_profile, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(StoreError, match=r"found: The config profile \(nobody\)"):
@@ -272,10 +283,13 @@ def test_what_cannot_be_removed_is_said(own_bucket, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("botocore.client.BaseClient._make_api_call", refuse)
         with pytest.raises(
-            StoreError, match=f"aws s3 rm --recursive s3://our-data/{sandbox.prefix}"
+            StoreError,
+            match=f"aws s3 rm --recursive --endpoint-url http.* s3://our-data/{sandbox.prefix}",
         ):
             sandbox.stop()
     assert not sandbox.directory.exists()
+    with start_sandbox("climate-data"):
+        assert not [key for key in keys(own_bucket) if key.startswith(sandbox.prefix)]
 
 
 def test_nobody_else_may_look_into_its_folder(sandbox):

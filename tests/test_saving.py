@@ -602,21 +602,6 @@ def test_another_store_than_that_of_the_mount_is_refused(path, url, error, words
             save_cube(a_cube(), path)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("https://s3.amazonaws.com", "https://s3.eu-west-2.amazonaws.com", True),
-        ("https://s3.cn-north-1.amazonaws.com.cn", "https://s3.amazonaws.com", True),
-        ("http://store.example.org", "http://store.example.org/", True),
-        ("http://store.example.org", "http://other.example.org", False),
-        ("http://127.0.0.1:9000", "http://127.0.0.1:9001", False),
-        ("https://s3.amazonaws.com", "http://127.0.0.1:9001", False),
-    ],
-)
-def test_addresses_of_one_store_are_told_from_those_of_two(one, other, same):
-    assert (saving._store(one) == saving._store(other)) == same
-
-
 def test_a_source_that_cannot_be_found_can_be_named(sandbox, path, monkeypatch):
     monkeypatch.setattr(mount_table, "mounted_source", lambda _: None)
     with pytest.raises(MountPointError, match="source='BUCKET'"):

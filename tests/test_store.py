@@ -1,7 +1,10 @@
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 
-from s3_mounts import StoreError
-from s3_mounts.store import endpoint_url, require_bucket, split_source
+from s3_mounts import StoreError, store
+from s3_mounts.store import endpoint_url, require_bucket, split_source, store_name
 
 
 def test_sources_are_split():
@@ -44,6 +47,48 @@ def test_the_endpoint_is_read_from_the_environment(monkeypatch):
     assert endpoint_url() == "http://127.0.0.1:9000"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "")
     assert endpoint_url() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://s3.amazonaws.com", "https://s3.eu-west-2.amazonaws.com", True),
+        ("https://s3.cn-north-1.amazonaws.com.cn", "https://s3.amazonaws.com", True),
+        ("http://store.example.org", "http://store.example.org/", True),
+        ("https://store.example.org:443/x", "https://store.example.org", True),
+        ("https://store.example.org", "http://store.example.org", False),
+        ("https://s3.amazonaws.com", None, True),
+        ("https://s3.amazonaws.com.example.org", None, False),
+        ("http://store.example.org", "http://other.example.org", False),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9001", False),
+        ("https://s3.amazonaws.com", "http://127.0.0.1:9001", False),
+    ],
+)
+def test_addresses_of_one_store_are_told_from_those_of_two(one, other, same):
+    assert (store_name(one) == store_name(other)) == same
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "passes"),
+    [
+        (301, "PermanentRedirect", True),
+        (400, "AuthorizationHeaderMalformed", True),
+        (400, "ExpiredToken", False),
+        (403, "AccessDenied", False),
+    ],
+)
+def test_another_region_passes_and_a_refusal_that_names_the_region_does_not(
+    sandbox, monkeypatch, status, code, passes
+):
+    answer = SimpleNamespace(
+        status_code=status,
+        text=f"<Code>{code}</Code>",
+        headers={"x-amz-bucket-region": "eu-west-1"},
+    )
+    monkeypatch.setattr(store, "send", lambda request, timeout: answer)
+    refusal = pytest.raises(StoreError, match=f"{status} {code}")
+    with contextlib.nullcontext() if passes else refusal:
+        require_bucket(sandbox.bucket)
 
 
 def test_a_bucket_that_is_there_passes(sandbox):

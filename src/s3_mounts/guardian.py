@@ -75,6 +75,13 @@ def _finish() -> None:
             _mine[2].wait(_TO_STORE + 10)
 
 
+def _close_in_fork() -> None:
+    """In a fork, close the pipe: the guardian waits until nobody holds it any more."""
+    if _mine:
+        assert _mine[2].stdin
+        _mine[2].stdin.close()
+
+
 def release(mount_point: Path) -> None:
     """Tell the guardian, if there is one, that a mount is gone.
 
@@ -191,3 +198,4 @@ if __name__ == "__main__":
     main(sys.argv[1])
 else:
     atexit.register(_finish)
+    os.register_at_fork(after_in_child=_close_in_fork)

@@ -18,16 +18,21 @@ from pathlib import Path
 from typing import IO
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.errors import StoreError, UnmountError
 from s3_mounts.mount_table import abandon_below, remove_folder
 
-_PREFIX = "s3-mounts-"
+_PREFIX = "s3-mounts-sandbox-"
 _LOCK = ".in_use"
 _NEW_LOCK = f"{_LOCK}.new"
 _TO_LOCK = 60
 """After how many seconds a folder without a lock is one whose maker was killed."""
+
+
+_SOON = Config(connect_timeout=5, retries={"total_max_attempts": 2})
+"""A store that cannot be reached must not hold up every sandbox that starts."""
 
 
 def make_folder(**note: str | None) -> tuple[Path, IO[str]]:
@@ -108,26 +113,27 @@ def remove_prefix(bucket: str, prefix: str, endpoint: str | None) -> None:
     Raises
     ------
     StoreError
-        If the store refuses.
+        If the store refuses, or cannot be reached.
     """
     if len(prefix) < 2 or not prefix.endswith("/"):
         raise ValueError(f"expected a prefix with a slash at its end, found {prefix!r}.")
-    store = boto3.resource("s3", endpoint_url=endpoint).Bucket(bucket)
-    # Not every store has them, and not everybody may list them.
-    with contextlib.suppress(ClientError):
-        for upload in store.multipart_uploads.filter(Prefix=prefix):
-            if upload.object_key.startswith(prefix):
-                upload.abort()
-    with contextlib.suppress(ClientError):
-        for version in store.object_versions.filter(Prefix=prefix):
-            if version.object_key.startswith(prefix):
-                version.delete()
+    store = boto3.resource("s3", endpoint_url=endpoint, config=_SOON).Bucket(bucket)
     try:
+        # Not every store has them, and not everybody may list them.
+        with contextlib.suppress(ClientError):
+            for upload in store.multipart_uploads.filter(Prefix=prefix):
+                if upload.object_key.startswith(prefix):
+                    upload.abort()
+        with contextlib.suppress(ClientError):
+            for version in store.object_versions.filter(Prefix=prefix):
+                if version.object_key.startswith(prefix):
+                    version.delete()
         for item in store.objects.filter(Prefix=prefix):
             if item.key.startswith(prefix):
                 item.delete()
     except (ClientError, BotoCoreError) as error:
+        where = f"--endpoint-url {endpoint} " if endpoint else ""
         raise StoreError(
             f"expected to remove what is below {prefix!r} in your bucket {bucket!r}, but: {error}."
-            f" Remove it yourself: aws s3 rm --recursive s3://{bucket}/{prefix}"
+            f" Remove it yourself: aws s3 rm --recursive {where}s3://{bucket}/{prefix}"
         ) from error

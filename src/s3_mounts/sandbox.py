@@ -22,7 +22,7 @@ from s3_mounts.leftovers import make_folder, remove_leftovers, remove_prefix
 from s3_mounts.mount_table import remove_folder
 from s3_mounts.mounting import unmount_below
 from s3_mounts.server import Server, any_server
-from s3_mounts.store import endpoint_url, require_bucket
+from s3_mounts.store import endpoint_url, require_bucket, store_name
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Traffic
 
@@ -268,9 +268,12 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
             )
             parent, lock = make_folder(bucket=own, prefix=prefix, endpoint=endpoint_url())
             cleanup.enter_context(lock)
-            cleanup.callback(remove_folder, parent)
-            _create_prefix(own, prefix)
-            cleanup.callback(remove_prefix, own, prefix, endpoint_url())
+            try:
+                _create_prefix(own, prefix)
+            except StoreError:
+                remove_folder(parent)
+                raise
+            cleanup.callback(_remove_own, parent, own, prefix, endpoint_url())
         else:
             server = cleanup.enter_context(any_server(port))
             prefix = ""
@@ -317,19 +320,22 @@ def _own_environment() -> dict[str, str | None]:
     """Tell s3fs, which knows neither profiles nor addresses of boto3's, what boto3 finds."""
     session = botocore.session.Session()
     credentials = find_credentials(session)
-    address = (
-        os.environ.get(OWN_ENDPOINT)
-        or os.environ.get("AWS_ENDPOINT_URL_S3")
-        or os.environ.get("AWS_ENDPOINT_URL")
-        or session.get_scoped_config().get("endpoint_url")
-    )
     return {
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
-        "AWS_ENDPOINT_URL": address,
+        "AWS_ENDPOINT_URL": os.environ.get(OWN_ENDPOINT) or _address_of_boto(session),
         "AWS_ENDPOINT_URL_S3": None,
     }
+
+
+def _address_of_boto(session: botocore.session.Session) -> str | None:
+    """Find the address that boto3 would take, wherever it is set; None for Amazon's own."""
+    try:
+        address = session.create_client("s3").meta.endpoint_url
+    except ValueError as error:
+        raise StoreError(f"expected the address of an object store, but: {error}") from error
+    return None if store_name(address) == store_name(None) else address
 
 
 def _create_bucket(bucket: str) -> None:
@@ -358,6 +364,12 @@ def _create_prefix(bucket: str, prefix: str) -> None:
         ) from error
 
 
+def _remove_own(folder: Path, bucket: str, prefix: str, endpoint: str | None) -> None:
+    """Remove the objects, and only then the folder, by which the next sandbox would find them."""
+    remove_prefix(bucket, prefix, endpoint)
+    remove_folder(folder)
+
+
 def _remove_bucket(bucket: str) -> None:
     store = boto3.resource("s3").Bucket(bucket)
     store.objects.delete()
@@ -372,3 +384,5 @@ def stop_all() -> None:
 
 
 atexit.register(stop_all)
+# What a process has started is not for its forks to stop.
+os.register_at_fork(after_in_child=_running.clear)

@@ -23,7 +23,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -32,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts import mount_table
 from s3_mounts.errors import MountPointError, SaveError
-from s3_mounts.store import endpoint_url, split_source
+from s3_mounts.store import endpoint_url, split_source, store_name
 
 if TYPE_CHECKING:
     from iris.cube import Cube
@@ -208,21 +207,13 @@ def _object_name(
                 " the bucket anew, or name it: source='BUCKET' or 'BUCKET:/PREFIX'."
             )
         source, url = found
-        if _store(url) != _store(endpoint):
+        if store_name(url) != store_name(endpoint):
             raise MountPointError(
                 f"expected {mount_point} to be of the store that boto3 uses, {endpoint}, found"
                 f" {url}. Set AWS_ENDPOINT_URL to the store of the mount."
             )
     bucket, prefix = split_source(source)
     return bucket, f"{prefix}/{inside}" if prefix else inside
-
-
-def _store(url: str) -> str:
-    """Name the store behind an address: all addresses of Amazon's are the same one."""
-    parts = urlsplit(url)
-    if ".amazonaws.com" in (parts.hostname or ""):
-        return "Amazon"
-    return f"{parts.hostname}:{parts.port or parts.scheme}"
 
 
 def _next_date(s3: S3Client, bucket: str, key: str) -> float:

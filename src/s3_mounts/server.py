@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,8 @@ _FAST_COPIES = {
 _START_LIMIT = 60
 _SETTLE_LIMIT = 30
 _QUIET = 0.05
+
+_servers: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
 class Server:
@@ -71,6 +74,7 @@ class Server:
                 start_new_session=True,
                 pass_fds=[self._lock.fileno()],
             )
+            _servers.add(self)
             self.url = self._first_line()
             if not self.url:
                 self.stop()
@@ -88,6 +92,11 @@ class Server:
             if not selector.select(_START_LIMIT):
                 return ""
         return self._process.stdout.readline().strip()
+
+    def close_in_fork(self) -> None:
+        """In a fork, close the pipe: the server waits until nobody holds it any more."""
+        assert self._process.stdin
+        self._process.stdin.close()
 
     def stop(self) -> None:
         """End the server, with everything in its folder; it may be called twice."""
@@ -175,6 +184,13 @@ class Server:
         )
         urllib.request.urlopen(request).close()
 
+
+def _close_in_fork() -> None:
+    for server in _servers:
+        server.close_in_fork()
+
+
+os.register_at_fork(after_in_child=_close_in_fork)
 
 _shared: Server | None = None
 

@@ -19,6 +19,8 @@ from botocore.utils import get_environ_proxies
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
 
+_AMAZON = "https://s3.amazonaws.com"
+
 
 def endpoint_url(option: str | None = None) -> str | None:
     """Find the address of the object store.
@@ -94,6 +96,26 @@ def split_source(source: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
+def store_name(url: str | None) -> str:
+    """Name the store behind an address: all addresses of Amazon's are the same one.
+
+    Parameters
+    ----------
+    url : str or None
+        The address; None for Amazon's own.
+
+    Returns
+    -------
+    str
+        The same for each address of a store.
+    """
+    parts = urlsplit(url or _AMAZON)
+    host = parts.hostname or ""
+    if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return _AMAZON
+    return f"{host}:{parts.port or {'http': 80, 'https': 443}.get(parts.scheme)}"
+
+
 def require_bucket(
     source: str,
     endpoint: str | None = None,
@@ -144,8 +166,9 @@ def require_bucket(
             " Check the address, the network and any proxy."
         ) from error
 
-    # 301 and 400 name the region that the bucket is in; s3fs follows them by itself.
-    if answer.status_code < 300 or "x-amz-bucket-region" in answer.headers:
+    # These name the region that the bucket is in; s3fs follows them by itself.
+    elsewhere = answer.status_code in (301, 307) or "AuthorizationHeaderMalformed" in answer.text
+    if answer.status_code < 300 or (elsewhere and "x-amz-bucket-region" in answer.headers):
         if prefix and "<KeyCount>0</KeyCount>" in answer.text:
             raise StoreError(
                 f"expected objects under the prefix {prefix!r} of the bucket {bucket!r} at"
