@@ -123,6 +123,12 @@ def test_a_trial_that_ends_its_process_ends_no_other(tmp_path, monkeypatch):
     ]
 
 
+def test_a_reader_that_fails_answers_for_no_other_trial(tmp_path):
+    found = {o.name: o for o in check_operations(tmp_path, tmp_path / "missing", kinds=["content"])}
+    assert found["four processes read a file"].mounted == "4 of 4 read something else"
+    assert found["map a file, read"].mounted == "No such file or directory"
+
+
 def test_an_unknown_kind_is_a_clear_error(tmp_path):
     with pytest.raises(ValueError, match="expected kinds out of content, names.*found 'link'"):
         check_operations(tmp_path, kinds=["names", "link"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts import mount_table
 from s3_mounts.data import sample_path
@@ -304,8 +304,13 @@ class _Store:
         started = self.s3.create_multipart_upload(**self.place(key))
         upload = self.place(key) | {"UploadId": started["UploadId"]}
         parts: list[CompletedPartTypeDef] = []
-        yield upload, parts
-        self.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        try:
+            yield upload, parts
+            self.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self.s3.abort_multipart_upload(**upload)
+            raise
 
 
 def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
@@ -343,6 +348,16 @@ def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
         yield _result("unmount", lambda: _unmount(mounts, here))
 
 
+_WATCH = """
+import contextlib, os, select, sys
+over, _, _ = select.select([sys.stdin], [], [], float(sys.argv[1]))
+for pid in [] if over else sys.argv[2:]:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(pid), 9)
+"""
+"""What kills processes after a time, unless its standard input, and so its parent, ends first."""
+
+
 @contextlib.contextmanager
 def _time_limit(mount_point: Path) -> Iterator[None]:
     """End the s3fs of a mount if the block takes too long.
@@ -350,13 +365,9 @@ def _time_limit(mount_point: Path) -> Iterator[None]:
     What waits for a mount cannot be interrupted otherwise, and may hold the interpreter lock. So
     it takes another process.
     """
-    program = (
-        "import os, sys, time; time.sleep(float(sys.argv[1]));"
-        " [os.kill(int(pid), 9) for pid in sys.argv[2:]]"
-    )
     serving = [str(process.pid) for process in mount_table.servers(mount_point)]
-    arguments = [sys.executable, "-c", program, str(_TIME_LIMIT), *serving]
-    with subprocess.Popen(arguments, start_new_session=True) as guard:
+    arguments = [sys.executable, "-c", _WATCH, str(_TIME_LIMIT), *serving]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True) as guard:
         try:
             yield
         finally:

@@ -157,11 +157,12 @@ class _Worker:
                 stderr=subprocess.DEVNULL,
                 env=self._environment,
                 process_group=0,
+                bufsize=0,
             )
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(f"{line}\n".encode())
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n".encode())
         ready, _, _ = select.select([self._process.stdout], [], [], self._timeout)
         if not ready:
             self.close()

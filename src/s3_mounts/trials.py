@@ -132,8 +132,10 @@ def _in_another_process(function: Callable[[], object]) -> str:
     """Say whether something is allowed to another process."""
     reading, writing = os.pipe()
     if not os.fork():
-        os.write(writing, _try(function).encode())
-        os._exit(0)
+        try:
+            os.write(writing, _try(function).encode())
+        finally:
+            os._exit(0)
     os.close(writing)
     os.wait()
     with open(reading) as answer:
@@ -240,7 +242,12 @@ def _four_readers(here: Path, there: Path) -> Steps:
     for _ in range(4):
         child = os.fork()
         if not child:
-            os._exit((there / "file").read_bytes() != CONTENT)
+            # Whatever it raises must not go on to what the trial itself would report.
+            right = False
+            try:
+                right = (there / "file").read_bytes() == CONTENT
+            finally:
+                os._exit(not right)
         children.append(child)
     wrong = sum(bool(os.waitpid(child, 0)[1]) for child in children)
     yield
