@@ -118,8 +118,17 @@ def test_a_mount_whose_server_cannot_be_seen_is_left(sandbox, mount_point, monke
 def test_another_bucket_is_refused(sandbox, mount_point):
     with (
         mount(sandbox.source, mount_point),
-        pytest.raises(MountPointError, match=r"expected other to be mounted.*found another one"),
+        pytest.raises(MountPointError, match=r"expected other at .* found another one"),
         shared_mount("other", mount_point),
+    ):
+        pass
+
+
+def test_the_same_bucket_of_another_store_is_refused(sandbox, mount_point):
+    with (
+        mount(sandbox.source, mount_point),
+        pytest.raises(MountPointError, match=r"at http://127.0.0.1:9 to be mounted.*another one"),
+        shared_mount(sandbox.source, mount_point, ["url=http://127.0.0.1:9"]),
     ):
         pass
 

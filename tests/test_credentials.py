@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
 from s3_mounts import StoreError, mount
 from s3_mounts.store import require_bucket
@@ -115,6 +117,17 @@ def test_a_password_file_without_keys_is_a_clear_error(sandbox, mount_point, hom
     with pytest.raises(StoreError, match=message) as refused:
         mount(sandbox.source, mount_point, [f"passwd_file={home}/key"])
     assert SECRET not in str(refused.value)
+
+
+def test_a_role_that_is_refused_is_a_clear_error(sandbox, home, monkeypatch):
+    def refuse(session):
+        raise ClientError(
+            {"Error": {"Code": "ExpiredToken", "Message": "It has expired"}}, "Assume"
+        )
+
+    monkeypatch.setattr(botocore.session.Session, "get_credentials", refuse)
+    with pytest.raises(StoreError, match=r"expected credentials.*ExpiredToken"):
+        who_asks(sandbox, {})
 
 
 def test_no_credentials_at_all_are_a_clear_error(sandbox, mount_point, home):

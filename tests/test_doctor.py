@@ -1,6 +1,6 @@
 import os
 
-from s3_mounts import mount, mount_table, program
+from s3_mounts import doctor, mount, mount_table, program
 from s3_mounts.doctor import Finding, examine
 
 
@@ -44,6 +44,20 @@ def test_credentials_are_not_shown(sandbox):
     assert "sandbox-secret" not in text
 
 
+def test_a_password_file_of_s3fs_counts(sandbox, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert by_subject()["credentials"].found.startswith("none found")
+    (tmp_path / ".passwd-s3fs").write_text("me:my-secret\n")
+    (tmp_path / ".passwd-s3fs").chmod(0o600)
+    finding = by_subject()["credentials"]
+    assert finding.ok
+    assert "password file" in finding.found
+
+
 def test_a_mount_without_its_process_is_found(sandbox, mount_point):
     mount(sandbox.source, mount_point)
     (process,) = mount_table.servers(mount_point)
@@ -53,6 +67,19 @@ def test_a_mount_without_its_process_is_found(sandbox, mount_point):
     mount_table.abandon(mount_point)
     assert not finding.ok
     assert f"-uz {mount_point}" in finding.found
+
+
+def test_a_dead_mount_has_a_command_that_there_is(sandbox, mount_point, monkeypatch):
+    place = mount_point.with_name("my bucket")
+    place.mkdir()
+    mount(sandbox.source, place)
+    (process,) = mount_table.servers(place)
+    process.kill()
+    process.wait()
+    monkeypatch.setattr(doctor, "fusermount", lambda: None)
+    finding = by_subject()["mounts"]
+    mount_table.abandon(place)
+    assert f"umount --lazy '{place}'" in finding.found
 
 
 def test_marks():

@@ -23,6 +23,8 @@ from distributed import Worker, WorkerPlugin
 from s3_mounts import mount_table
 from s3_mounts.errors import MountPointError, UnmountError
 from s3_mounts.mounting import mount, unmount
+from s3_mounts.options import option_values
+from s3_mounts.store import endpoint_url, split_source, store_name
 
 _ROOT = 0
 _BUSY = 5
@@ -117,7 +119,7 @@ def shared_mount(
     with _opened(mount_point, "users") as users:
         with _opened(mount_point, "gate") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)
-            if not _is_mounted(source, mount_point):
+            if not _is_mounted(source, mount_point, options):
                 mount_point.mkdir(exist_ok=True)
                 mount(source, mount_point, options, keep=True)
                 gate.truncate(0)
@@ -170,32 +172,35 @@ def _server(mount_point: Path) -> str:
     return " ".join(str(process.pid) for process in mount_table.servers(mount_point))
 
 
-def _is_mounted(source: str, mount_point: Path) -> bool:
+def _is_mounted(source: str, mount_point: Path, options: Sequence[str]) -> bool:
     if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
         return False
     serving = mount_table.servers(mount_point)
-    if not serving and not _answers(mount_point):
+    if not serving and _is_dead(mount_point):
         mount_table.abandon(mount_point)
         return False
     mounted = mount_table.mounted_source(mount_point)
-    if mounted and mounted[0] != source:
-        raise MountPointError(
-            f"expected {source} to be mounted on {mount_point}, found another one: {mounted[0]}."
-            " Unmount it, or choose another directory."
-        )
+    if mounted:
+        found, url = mounted
+        wanted = endpoint_url(option_values(options).get("url"))
+        if split_source(found) != split_source(source) or store_name(url) != store_name(wanted):
+            raise MountPointError(
+                f"expected {source} at {wanted or 'Amazon S3'} to be mounted on {mount_point},"
+                f" found another one: {found} at {url}. Unmount it, or choose another directory."
+            )
     return True
 
 
-def _answers(mount_point: Path) -> bool:
+def _is_dead(mount_point: Path) -> bool:
     # Whoever looks into a mount that hangs may hang too, so another process does it.
     probe = subprocess.Popen(
         ["stat", "--file-system", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        return probe.wait(_BUSY) == 0
+        return probe.wait(_BUSY) != 0
     except subprocess.TimeoutExpired:
         probe.kill()
-        return True
+        return False
 
 
 def _remove(mount_point: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import botocore.session
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.errors import StoreError
 
@@ -48,7 +48,7 @@ def _boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials 
         session.get_scoped_config()  # it raises where there is no such profile
         credentials = session.get_credentials()
         return credentials.get_frozen_credentials() if credentials else None
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError) as error:
         raise StoreError(f"expected credentials for the object store, found: {error}.") from error
 
 

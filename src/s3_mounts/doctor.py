@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
 from s3_mounts import mount_table
+from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import SetupError, StoreError
 from s3_mounts.program import (
     find_s3fs,
@@ -103,14 +105,18 @@ def _credentials() -> Finding:
         credentials = botocore.session.Session().get_credentials()
     except BotoCoreError as error:
         return Finding("credentials", str(error), ok=False)
-    if credentials is None:
+    if credentials:
+        return Finding("credentials", f"found by the method {credentials.method}")
+    try:
+        s3fs_credentials("", {})
+    except StoreError:
         return Finding(
             "credentials",
             "none found. The sandbox brings its own; for your own bucket put them in"
             " ~/.aws/credentials.",
             ok=False,
         )
-    return Finding("credentials", f"found by the method {credentials.method}")
+    return Finding("credentials", "found in a password file of s3fs, which boto3 does not read")
 
 
 def _store() -> Finding:
@@ -129,9 +135,15 @@ def _store() -> Finding:
 
 def _leftovers() -> Finding:
     mounts = mount_table.mount_points()
-    dead = [path for path in mounts if not mount_table.servers(path)]
+    dead = [
+        path
+        for path in mounts
+        if not mount_table.servers(path) and not mount_table.mounted_source(path)
+    ]
     found = ", ".join(str(path) for path in mounts if path not in dead) or "none"
     if dead:
-        commands = "; ".join(f"{fusermount() or 'umount'} -uz {path}" for path in dead)
-        found += f". {len(dead)} without an s3fs process of yours. Remove: {commands}"
+        program = fusermount()
+        unmount = f"{program} -uz" if program else "umount --lazy"
+        commands = "; ".join(f"{unmount} {shlex.quote(str(path))}" for path in dead)
+        found += f". {len(dead)} without an s3fs process. Remove: {commands}"
     return Finding("mounts", found, ok=not dead)
