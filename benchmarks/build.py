@@ -41,20 +41,28 @@ def kind(process: psutil.Process) -> str:
     return LESSONS_THEMSELVES
 
 
+def environment(temporary: str) -> dict[str, str]:
+    """Give what is run a temporary folder of its own, by which its processes are known."""
+    ours = os.environ | {"TMPDIR": temporary, "MPLBACKEND": "agg"}
+    # A warm build finds the modules compiled, as it does on a reader's machine.
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ours
+
+
 def timed(command: list[str], folder: Path, temporary: str) -> tuple[float, dict[str, float]]:
     """Run Python, and find how long it took and the processor time of each kind of process.
 
     A fork of Sphinx runs lessons if it has started an S3 server.
     """
-    environment = os.environ | {"TMPDIR": temporary, "MPLBACKEND": "agg"}
-    # A warm build finds the modules compiled, as it does on a reader's machine.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     kind_of: dict[int, str] = {}
     busy: dict[int, float] = {}
     run_lessons: set[int] = set()
     started = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment(temporary),
+        stdout=subprocess.DEVNULL,
     ) as process:
         while process.poll() is None:
             for one in psutil.process_iter():
@@ -76,12 +84,17 @@ def timed(command: list[str], folder: Path, temporary: str) -> tuple[float, dict
 
 def alone(folder: Path, temporary: str) -> float:
     """Run all lessons as scripts on one processor, one after the other."""
-    everywhere = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(everywhere)})
-    try:
-        return sum(timed([str(lesson)], folder, temporary)[0] for lesson in LESSONS)
-    finally:
-        os.sched_setaffinity(0, everywhere)
+    pinned = ["taskset", "--cpu-list", f"{min(os.sched_getaffinity(0))}", sys.executable]
+    started = time.perf_counter()
+    for lesson in LESSONS:
+        subprocess.run(
+            [*pinned, lesson],
+            cwd=folder,
+            env=environment(temporary),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    return time.perf_counter() - started
 
 
 def main() -> None:

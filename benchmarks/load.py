@@ -36,7 +36,7 @@ def in_a_row(sandbox: Sandbox, cycles: int) -> dict[str, object]:
     def size() -> tuple[int, int, int]:
         return len(this.children()), this.num_fds(), this.memory_full_info().uss
 
-    warm_up = 20
+    warm_up = min(20, cycles - 1)
     for number in range(cycles):
         if number == warm_up:
             children, files, memory = size()

@@ -76,8 +76,10 @@ def kind(process: psutil.Process) -> str:
     return "s3fs" if "use_path_request_style" in words else "user"
 
 
-def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str, dict[str, int]]:
-    """Start, kill and look; return what was done, and how much of what was left."""
+def one_round(
+    chance: random.Random, folder: Path, own_bucket: str
+) -> tuple[list[str], dict[str, int]]:
+    """Start, kill and look; return who got which signal, and how much of what was left."""
     environment = os.environ | {"TMPDIR": str(folder), "PYTHONWARNINGS": "ignore"}
     if own_bucket:
         environment[OWN_BUCKET] = own_bucket
@@ -100,10 +102,14 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
     for process in hit[:1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(getattr(signal, name))
+    sent = [f"{victim} {name}"]
     if victim != "user":
         with contextlib.suppress(subprocess.TimeoutExpired):
             user.wait(chance.uniform(0, 2))
-        user.send_signal(chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]))
+        name = chance.choice(["SIGINT", "SIGTERM", "SIGKILL"])
+        if user.poll() is None:
+            user.send_signal(getattr(signal, name))
+            sent.append(f"user {name}")
     try:
         user.wait(BY_ITSELF)
         hangs = 0
@@ -122,7 +128,7 @@ def one_round(chance: random.Random, folder: Path, own_bucket: str) -> tuple[str
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run([sys.executable, "-c", following], env=environment, check=True, **quiet)
     left["folders"] = len(os.listdir(folder))
-    return f"{victim} {name}", left
+    return sent, left
 
 
 def mounts(folder: Path) -> list[Path]:
@@ -138,24 +144,24 @@ def soak(rounds: int, seed: int) -> dict[str, object]:
         bucket = boto3.resource("s3").Bucket(sandbox.bucket)
         bucket.put_object(Key=PRECIOUS, Body=b"!")
 
-        def play(number: int) -> tuple[str, dict[str, int]]:
+        def play(number: int) -> tuple[list[str], dict[str, int]]:
             chance = random.Random(f"{seed} {number}")
             folder = sandbox.directory / f"round-{number}"
             folder.mkdir()
-            what, found = one_round(chance, folder, sandbox.bucket if number % 2 else "")
+            sent, found = one_round(chance, folder, sandbox.bucket if number % 2 else "")
             found["objects"] = len(list(bucket.objects.filter(Prefix=f"{folder.name}-")))
             for process in family(folder):
                 process.kill()
             abandon_below(folder)
             remove_folder(folder)
-            return what, found
+            return sent, found
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for number, (what, found) in enumerate(pool.map(play, range(rounds)), 1):
-                kills[what] += 1
+            for number, (sent, found) in enumerate(pool.map(play, range(rounds)), 1):
+                kills.update(sent)
                 left.update(found)
                 seen = ", ".join(f"{count} {name}" for name, count in found.items() if count)
-                print(f"{number:>4}  {what:<28}{seen}", flush=True)
+                print(f"{number:>4}  {', '.join(sent):<28}{seen}", flush=True)
         assert [o.key for o in bucket.objects.all()] == [PRECIOUS] or left["objects"]
     return {
         "seed": seed,

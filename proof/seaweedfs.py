@@ -54,7 +54,8 @@ def seaweedfs(folder: Path, bucket: str, gigabytes: int = 1) -> Iterator[S3Clien
         json.dumps({"identities": [identity | {"actions": ["Admin"]}]})
     )
     (folder / "data").mkdir()
-    http, grpc = _free_ports(4), _free_ports(4)
+    ports = _free_ports(8)
+    http, grpc = ports[:4], ports[4:]
     options = {
         "dir": folder / "data",
         "ip": "127.0.0.1",
