@@ -64,7 +64,7 @@ tags.add("site")  # noqa: F821 (Sphinx brings it); what is only here, and not in
 lessons_problem = record.problem()
 if not lessons_problem:
     tags.add("executed")  # noqa: F821
-if verified.is_complete(HERE / "build" / "blocks.json"):
+if verified.is_complete(verified.RECORD):
     tags.add("verified")  # noqa: F821
 
 sphinx_gallery_conf = {

@@ -79,7 +79,7 @@ def screenshots(session: nox.Session) -> None:
 
 @nox.session
 def newer(session: nox.Session) -> None:
-    """Run the tests of mounts with the s3fs of Debian's next release, which has FUSE 3."""
+    """Run the tests of mounts with the s3fs of Debian unstable, which has FUSE 3."""
     install(session, "tests")
     folder = Path(session.virtualenv.location, "s3fs").absolute()
     session.run("python", "-m", "proof.newer_s3fs", str(folder))

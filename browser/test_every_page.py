@@ -34,7 +34,7 @@ def test_a_page_is_whole_light_and_open_to_all(new_context, site, name, width, t
     ]
 
 
-def test_a_broken_page_is_noticed(new_context, site, tmp_path_factory):
+def test_a_broken_page_is_noticed(new_context, site):
     """The checks above could not fail otherwise."""
     page = new_context(viewport={"width": 375, "height": 900}).new_page()
     broken = """<!doctype html><html><head><title>Broken</title></head><body>

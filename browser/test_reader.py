@@ -159,12 +159,13 @@ def test_a_lost_reader_is_led_back(page, site):
     expect(page).to_have_url(f"{site}index.html")
 
 
-def test_pictures_are_described(page, site):
+def test_pictures_are_described():
     for path in SITE.rglob("*.html"):
         for picture in re.findall(r"<img\b[^>]*>", path.read_text()):
             described = re.search(r'\balt="([^"]*)"', picture)
             assert described, f"{path}: {picture}"
             assert not re.search(r"\.(png|svg|webp)$", described[1]), f"{path}: {picture}"
+            assert described[1] or "sphx-glr-single-img" not in picture, f"{path}: {picture}"
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -41,7 +41,7 @@ export -f s3fs
 set -o functrace
 trap 'export AWS_ENDPOINT_URL={url} ${{S3_MOUNTS_ENDPOINT_URL:+S3_MOUNTS_ENDPOINT_URL={url}}}' DEBUG
 """
-"""All that turns the readers' store into the sandbox's: for s3fs, and for everything else."""
+"""What turns the store of a reader's commands into the sandbox's: for s3fs, and for all others."""
 
 
 class Reader:

@@ -87,11 +87,11 @@ def test_blocks_in_the_text_of_a_lesson_are_found_with_their_lines(parse):
 
 
 def test_a_block_in_a_language_that_nobody_knows_fails(parse):
-    for example in parse("::\n\n.. code-block:: fortran\n\n   $ ls\n"):
-        example.namespace["_reader"] = None
-        told = evaluate(example)
-        assert "page.rst:5: expected a block in one of the languages" in told
-        assert "found 'fortran'" in told
+    (example,) = parse("::\n\n.. code-block:: fortran\n\n   $ ls\n")
+    example.namespace["_reader"] = None
+    told = evaluate(example)
+    assert "page.rst:5: expected a block in one of the languages" in told
+    assert "found 'fortran'" in told
 
 
 def test_a_reason_belongs_to_the_next_block_only(parse):

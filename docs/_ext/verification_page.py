@@ -76,8 +76,8 @@ def _totals(app: Sphinx) -> list[nodes.Node]:
     pages = entries_by_page(env)
     paragraphs = [nodes.paragraph("", "", nodes.strong("", f"{summary(pages)}."))]
     if env.verified_dates:
-        first, *_, last = map(_date, env.verified_dates * 2)
-        when = first if first == last else f"between {first} and {last}"
+        first, *_, last = map(_day, env.verified_dates * 2)
+        when = f"on {first}" if first == last else f"between {first} and {last}"
         paragraphs.append(nodes.paragraph("", f"The blocks of the pages were run {when}."))
     else:
         note = nodes.paragraph("", "The blocks of the pages were not run before this build.")
@@ -88,8 +88,12 @@ def _totals(app: Sphinx) -> list[nodes.Node]:
     return paragraphs
 
 
+def _day(iso: str) -> str:
+    return f"{datetime.date.fromisoformat(iso):%-d %B %Y}"
+
+
 def _date(iso: str) -> str:
-    return f"{datetime.date.fromisoformat(iso):on %-d %B %Y}"
+    return f"on {_day(iso)}"
 
 
 def _table_of_pages(app: Sphinx) -> list[nodes.Node]:
@@ -159,7 +163,7 @@ def _soak(app: Sphinx) -> list[nodes.Node]:
     return [
         said,
         _table(["What was left after all rounds", "How many"], rows),
-        _table(["Who got which signal", "How many times"], [list(row) for row in kills]),
+        _table(["Which process got which signal", "How many times"], [list(row) for row in kills]),
     ]
 
 

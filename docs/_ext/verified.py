@@ -27,6 +27,7 @@ from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
 from proof.project import GALLERY, ROOT
 
 PAGE = "verification"
+RECORD = ROOT / "build" / "blocks.json"
 LESSON = "lesson cells"
 
 Entry = dict[str, Any]
@@ -42,7 +43,7 @@ def load_record(app: Sphinx) -> None:
     """Read the record of the last run; see which documents it knows otherwise than before."""
     env = app.env
     before = getattr(env, "verified_documents", {}) | getattr(env, "verified_tests", {})
-    whole = record.read(Path(app.confdir, app.config.verified_record))["documents"]
+    whole = record.read(RECORD)["documents"]
     true = {name: one for name, one in whole.items() if record.is_true(name, one)}
     env.verified_documents = {name: one["blocks"] for name, one in true.items() if one["blocks"]}
     env.verified_tests = {name: one["tests"] for name, one in true.items() if one["tests"]}
@@ -245,7 +246,6 @@ def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
     app.add_lexer("fstab", TextLexer)  # its highlighter knows no such language
-    app.add_config_value("verified_record", "build/blocks.json", "", types=(str,))
     app.connect("builder-inited", load_record)
     app.connect("env-get-outdated", outdated_pages)
     app.connect("env-purge-doc", forget_page)

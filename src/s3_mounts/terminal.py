@@ -88,7 +88,7 @@ def shell(
 def s3fs_function() -> str:
     """Write the bash function that points every ``s3fs`` of a terminal at the current store.
 
-    This is the one place in which the commands that the site shows and those that are run differ.
+    With it the commands that the site shows can be run as they are.
 
     Returns
     -------

@@ -50,7 +50,8 @@ def operation_name(method: str, key: str, query: str, *, is_copy: bool = False) 
     str
         The name in the `S3 API reference
         <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>`__,
-        or the method itself for an operation that neither Iris's readers nor s3fs use.
+        or the method itself for a method that neither Iris's readers nor s3fs use. Operations on
+        tags, versions and the like are named after the plain one: they are not told apart.
 
     Examples
     --------
