@@ -278,12 +278,6 @@ def long(exchange: Exchange) -> None:
     exchange.send(status, headers | {"Content-Length": str(len(body))}, body)
 
 
-def empty(exchange: Exchange) -> None:
-    """Send nothing, and say that this is all."""
-    status, headers, _ = exchange.forward()
-    exchange.send(status, headers | {"Content-Length": "0"}, b"")
-
-
 def other_range(exchange: Exchange) -> None:
     """Send other bytes of the object than those asked for; the headers say so."""
     first, last = map(int, exchange.headers["Range"].removeprefix("bytes=").split("-"))
@@ -316,7 +310,7 @@ FAULTS: dict[str, Callable[[Exchange], None]] = {
     for fault in (
         *(reset, reset_in_upload, reset_in_answer, closed_in_answer, answer_lost),
         *(hang, hang_in_answer, slow, changed_up, changed_down),
-        *(status, error_in_success, short, long, empty, other_range, no_range),
+        *(status, error_in_success, short, long, other_range, no_range),
         *(half_length, double_length),
     )
 }

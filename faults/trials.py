@@ -268,11 +268,13 @@ class Laboratory:
             return "none"
         stored = self._folder / f"stored-{key}"
         self._store.download_file(self._sandbox.bucket, key, str(stored))
-        if access.kind == "change" and stored.read_bytes() == local.read_bytes():
-            return "as before"
-        _, right = _result(*self._child(access.check, stored, local), _TO_CHECK)
-        stored.unlink()
-        return "right" if right else "wrong"
+        try:
+            if access.kind == "change" and stored.read_bytes() == local.read_bytes():
+                return "as before"
+            _, right = _result(*self._child(access.check, stored, local), _TO_CHECK)
+            return "right" if right else "wrong"
+        finally:
+            stored.unlink()
 
 
 def _result(child: BaseProcess, pipe: Connection, limit: float) -> tuple[str, bool]:

@@ -115,7 +115,7 @@ def changes(document: Path, chance: random.Random) -> Iterator[Change]:
 
 def _tokens(source: str) -> Iterator[tuple[int, int, str]]:
     for row, line in enumerate(source.split("\n")):
-        for match in _TOKEN.finditer(re.sub(r"\s#.*", "", line)):
+        for match in _TOKEN.finditer(re.sub(r"(^|\s)#.*", "", line)):
             yield row, match.start(), match[0]
 
 

@@ -64,7 +64,8 @@ def versions() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        From the name of a program or package to its version, or ``"none"``.
+        From the name of a program or package to its version; for s3fs and FUSE, which may be
+        missing, it may be ``"none"``.
     """
     try:
         s3fs = "{}.{}".format(*s3fs_version(find_s3fs()))

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import iris
@@ -270,6 +271,22 @@ def test_mount_point_is_not_empty(sandbox, mount_point):
     with pytest.raises(MountPointError, match="holds 'precious', which the mount would hide"):
         mount(sandbox.source, mount_point)
     assert (mount_point / "precious").exists()
+
+
+def test_of_many_at_once_one_mounts_and_the_others_leave_it_alone(sandbox, mount_point):
+    def try_to_mount(_):
+        try:
+            return mount(sandbox.source, mount_point)
+        except MountPointError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        tried = list(pool.map(try_to_mount, range(4)))
+    (mounted,) = [one for one in tried if not isinstance(one, str)]
+    assert len(mount_table.servers(mount_point)) == 1
+    assert os.listdir(mount_point) == ["air_temp.pp"]
+    mounted.unmount()
+    assert all("mounted already" in one for one in tried if one is not mounted)
 
 
 def test_mount_point_is_mounted_already(sandbox, mount_point):

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 import psutil
 import pytest
 
-from s3_mounts import mount, mount_table, start_sandbox
+from s3_mounts import guardian, mount, mount_table, start_sandbox
 from s3_mounts.guardian import VARIABLE, marked
 from s3_mounts.leftovers import make_folder, remove_leftovers
 from s3_mounts.mounting import _has_ended
@@ -119,6 +120,14 @@ def test_a_server_goes_with_its_process_though_a_fork_lives_on(monkeypatch, tmp_
             assert child.is_running()
         finally:
             child.kill()
+
+
+def test_threads_share_a_guardian(monkeypatch):
+    monkeypatch.setattr(guardian, "_mine", None)
+    with ThreadPoolExecutor(8) as pool:
+        marks = {tuple(one.items()) for one in pool.map(guardian.guard, [Path("/none")] * 8)}
+    guardian._finish()
+    assert len(marks) == 1
 
 
 def test_a_fork_that_ends_leaves_the_sandbox_to_its_parent():
@@ -299,6 +308,25 @@ def test_what_an_interrupted_stop_has_left_is_removed_by_the_next_sandbox(
 
 def interrupt(*_):
     raise KeyboardInterrupt
+
+
+def test_a_note_that_was_cut_off_stops_no_sandbox(own_bucket):
+    folder, lock = make_folder()
+    lock.truncate(0)
+    lock.close()
+    with start_sandbox("lesson"):
+        assert folder.exists()
+
+
+def test_a_profile_that_is_missing_stops_no_local_sandbox(own_bucket, monkeypatch, capfd):
+    folder, lock = make_folder(bucket="theirs", prefix="lesson-1/", endpoint=None)
+    lock.close()
+    monkeypatch.delenv(OWN_BUCKET)
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with start_sandbox("lesson"):
+        assert "nobody" in capfd.readouterr().err
+    assert folder.exists()
 
 
 def test_a_store_that_cannot_be_reached_is_told_with_its_address_and_stops_no_sandbox(

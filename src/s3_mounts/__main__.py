@@ -83,7 +83,7 @@ def check_store(arguments: argparse.Namespace) -> int:
                 if not result.passed:
                     wrong.append(result)
     except KeyboardInterrupt:
-        print("\nInterrupted. What was written has been removed.")
+        print("\nInterrupted. What was written has been removed, or the next sandbox removes it.")
         return 130
     required = [result.subject for result in wrong if result.required]
     others = [result.subject for result in wrong if not result.required]

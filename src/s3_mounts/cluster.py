@@ -111,6 +111,8 @@ def shared_mount(
     s3_mounts.MountPointError
         If something else is mounted there, or the directory around it is another user's. Also what
         `s3_mounts.mount` raises.
+    s3_mounts.UnmountError
+        If ``s3fs`` still runs after the last one has left: it may still be storing data.
     """
     mount_point = mount_table.absolute(path)
     mount_point.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -209,5 +211,6 @@ def _remove(mount_point: Path) -> None:
     try:
         unmount(mount_point, timeout=_BUSY)
     except UnmountError:
-        if mount_table.file_system_type(mount_point):
-            unmount(mount_point, lazy=True)
+        if not mount_table.file_system_type(mount_point):
+            raise
+        unmount(mount_point, lazy=True)

@@ -145,5 +145,5 @@ def _leftovers() -> Finding:
         program = fusermount()
         unmount = f"{program} -uz" if program else "umount --lazy"
         commands = "; ".join(f"{unmount} {shlex.quote(str(path))}" for path in dead)
-        found += f". {len(dead)} without an s3fs process. Remove: {commands}"
+        found += f". {len(dead)} without an s3fs process that you may see. Remove yours: {commands}"
     return Finding("mounts", found, ok=not dead)

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,8 @@ _TO_APPEAR = 1
 _mine: tuple[int, str, subprocess.Popen[bytes]] | None = None
 """Whose guardian it is, its mark, and the guardian."""
 
+_one_at_a_time = threading.Lock()
+
 
 def guard(mount_point: Path) -> dict[str, str]:
     """Have a mount ended when this process ends.
@@ -50,19 +53,20 @@ def guard(mount_point: Path) -> dict[str, str]:
         What the ``s3fs`` that mounts there must have in its environment.
     """
     global _mine
-    if not _mine or _mine[0] != os.getpid() or _mine[2].poll() is not None:
-        mark = secrets.token_hex(8)
-        process = subprocess.Popen(
-            [sys.executable, "-I", __file__, mark],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
-        _mine = os.getpid(), mark, process
-    _tell(b"+", mount_point)
-    return {VARIABLE: _mine[1]}
+    with _one_at_a_time:
+        if not _mine or _mine[0] != os.getpid() or _mine[2].poll() is not None:
+            mark = secrets.token_hex(8)
+            process = subprocess.Popen(
+                [sys.executable, "-I", __file__, mark],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
+            _mine = os.getpid(), mark, process
+        _tell(b"+", mount_point)
+        return {VARIABLE: _mine[1]}
 
 
 def _finish() -> None:
@@ -77,6 +81,8 @@ def _finish() -> None:
 
 def _close_in_fork() -> None:
     """In a fork, close the pipe: the guardian waits until nobody holds it any more."""
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()
     if _mine:
         assert _mine[2].stdin
         _mine[2].stdin.close()
@@ -153,8 +159,8 @@ def detach_dead(mount_point: str) -> None:
     escaped = mount_point.replace("\\", r"\134").replace(" ", r"\040")
     escaped = escaped.replace("\t", r"\011").replace("\n", r"\012")
     while any(
-        line.split(" ", 5)[4] == escaped and " - fuse.s3fs " in line
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        " - fuse.s3fs " in line and line.split(" ", 5)[4] == escaped
+        for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").split("\n")
     ):
         look = subprocess.Popen(
             ["stat", "--file-system", mount_point],

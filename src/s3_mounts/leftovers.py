@@ -65,8 +65,11 @@ def remove_leftovers() -> None:
     """Remove what killed processes of this user have left, and say so on the standard error."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
         folder = path.parent.resolve()
-        with contextlib.suppress(OSError), path.open() as lock:
-            if folder.stat().st_uid == os.geteuid():
+        # A note that was cut off, as when the power fails, cannot be followed.
+        with contextlib.suppress(OSError, json.JSONDecodeError):
+            if folder.stat().st_uid != os.geteuid():
+                continue
+            with path.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 print(f"s3_mounts: {_remove(folder, json.load(lock))}", file=sys.stderr)
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/"):
@@ -117,8 +120,8 @@ def remove_prefix(bucket: str, prefix: str, endpoint: str | None) -> None:
     """
     if len(prefix) < 2 or not prefix.endswith("/"):
         raise ValueError(f"expected a prefix with a slash at its end, found {prefix!r}.")
-    store = boto3.resource("s3", endpoint_url=endpoint, config=_SOON).Bucket(bucket)
     try:
+        store = boto3.resource("s3", endpoint_url=endpoint, config=_SOON).Bucket(bucket)
         # Not every store has them, and not everybody may list them.
         with contextlib.suppress(ClientError):
             for upload in store.multipart_uploads.filter(Prefix=prefix):

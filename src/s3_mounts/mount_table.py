@@ -242,7 +242,8 @@ def _links(process: psutil.Process) -> Iterator[str]:
 
 
 def _maps(process: psutil.Process) -> Iterator[str]:
-    for line in Path("/proc", str(process.pid), "maps").read_text().splitlines():
+    maps = Path("/proc", str(process.pid), "maps").read_text(errors="surrogateescape")
+    for line in maps.split("\n"):
         _, slash, path = line.partition("/")
         if slash:
             yield f"/{path}"

@@ -7,6 +7,7 @@ So a mount counts only when the kernel lists it and another process could look i
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import os
 import re
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -181,9 +182,10 @@ def mount(
     pointing = [] if values.get("url") else endpoint_options(endpoint)
     all_options = [*pointing, *prefix_options(source), *options]
     arguments = [word for option in all_options for word in ("-o", option)]
-    deadline = time.monotonic() + timeout
-    environment = os.environ | ({} if keep else guardian.guard(mount_point))
-    with tempfile.TemporaryFile() as log:
+    with _alone_on(mount_point), tempfile.TemporaryFile() as log:
+        _require_free_directory(mount_point)
+        deadline = time.monotonic() + timeout
+        environment = os.environ | ({} if keep else guardian.guard(mount_point))
         process = subprocess.Popen(
             [program, source, mount_point, "-f", *arguments],
             stdin=subprocess.DEVNULL,
@@ -201,6 +203,18 @@ def mount(
             raise
     _children.append(process)
     return Mount(source, mount_point)
+
+
+@contextlib.contextmanager
+def _alone_on(directory: Path) -> Iterator[None]:
+    """Let others wait who are about to mount on the same directory, where it can be locked."""
+    bare = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(bare, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(bare)
 
 
 def _require_free_directory(mount_point: Path) -> None:
@@ -380,6 +394,8 @@ def _has_ended(process: psutil.Process) -> bool:
 def _detach(mount_point: Path, *, lazy: bool, deadline: float) -> None:
     pause = 0.02
     while (result := mount_table.detach(mount_point, lazy=lazy)).returncode:
+        if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+            return
         # A dropped dataset keeps its file open until it is collected.
         gc.collect()
         if time.monotonic() > deadline:
@@ -409,7 +425,7 @@ def unmount_below(directory: Path) -> None:
     """
     for mount_point in reversed(mount_table.mount_points()):
         if mount_point.is_relative_to(directory):
-            with contextlib.suppress(UnmountError):
+            with contextlib.suppress(UnmountError, MountPointError):
                 unmount(mount_point, timeout=2)
             guardian.release(mount_point)
     mount_table.abandon_below(directory)

@@ -189,7 +189,8 @@ def may_install() -> bool:
     Returns
     -------
     bool
-        True for root, and where ``sudo`` asks for no password.
+        True where there is a package manager that we know, for root and where ``sudo`` asks for
+        no password.
     """
     if not any(shutil.which(manager) for manager in INSTALL_COMMANDS):
         return False

@@ -164,11 +164,18 @@ def save_cube(
         )
     size = file.stat().st_size
     _remove(folder)
-    if _size_at(mount_point / inside) != size:
+    shown = _size_at(mount_point / inside)
+    if shown is None:
+        warnings.warn(
+            f"{path} is stored, but this mount does not show it yet, or does not answer. It may"
+            " remember for up to stat_cache_expire seconds that nothing was there: mount it anew to"
+            " see it now; with s3fs 1.96 or later the option disable_noobj_cache avoids it.",
+            stacklevel=2,
+        )
+    elif shown != size:
         warnings.warn(
             f"{path} is stored, but this mount does not show it yet: it remembers what was there"
-            " for up to stat_cache_expire seconds. Mount it anew to see it now; with s3fs 1.96 or"
-            " later the option disable_noobj_cache avoids it.",
+            " for up to stat_cache_expire seconds. Mount it anew to see it now.",
             stacklevel=2,
         )
 
@@ -179,6 +186,7 @@ def save_cube(
 def _below_mount(path: Path) -> tuple[Path, str]:
     """Find the mount point around a path, and the path below it, without a look into the mount."""
     path = Path(os.path.abspath(path))
+    mounted = ""
     for folder in reversed(path.parents):
         place = mount_table.absolute(folder) / path.relative_to(folder)
         mount_point, mounted, writable = mount_table.containing(place.parent)
@@ -293,9 +301,10 @@ def _clear_when_full(folder: Path) -> Iterator[None]:
 
 def _remove(folder: Path) -> None:
     # After an error the netCDF library keeps a file open, and so its space on the disk.
-    for file in folder.iterdir():
-        os.truncate(file, 0)
-    shutil.rmtree(folder)
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            os.truncate(file, 0)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 # -- The store -------------------------------------------------------------------------------------

@@ -75,7 +75,11 @@ class Server:
                 pass_fds=[self._lock.fileno()],
             )
             _servers.add(self)
-            self.url = self._first_line()
+            try:
+                self.url = self._first_line()
+            except BaseException:
+                self.stop()
+                raise
             if not self.url:
                 self.stop()
                 errors.seek(0)

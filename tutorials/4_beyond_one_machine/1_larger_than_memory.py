@@ -317,7 +317,7 @@ sandbox.shell("du --summarize --block-size=MB cache")
 
 # %%
 # ``-o ensure_diskfree=10000`` keeps 10,000 MB of that disk free: when less is left, ``s3fs``
-# empties its cache and begins a new one.
+# deletes cached files that nobody has open. :doc:`/how_to/cache_safely` says what comes next.
 #
 # And without a cache?
 # Ask for the first two files only:

@@ -256,7 +256,7 @@ for name in many:
 # A large file
 # ~~~~~~~~~~~~
 #
-# From 25 MB on, its ``multipart_threshold``, ``s3fs`` uploads in parts.
+# By default ``s3fs`` uploads in parts from 25 MB on, its ``multipart_threshold``.
 # Then it can have the store copy the parts that have not changed.
 # Here 3 bytes of a file of 30 MiB are overwritten.
 

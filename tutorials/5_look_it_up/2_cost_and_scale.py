@@ -128,7 +128,8 @@ print(f"Idle: {connections:.0f} connections, {traffic.requests} requests")
 # An idle mount asks nothing of the store.
 # Whoever looks into it does, and that may be a program that you would not think of.
 # ``updatedb`` lists all files of a machine every night, and those of `mounted buckets
-# <https://github.com/s3fs-fuse/s3fs-fuse/issues/1587>`__ too, unless they are excluded.
+# <https://github.com/s3fs-fuse/s3fs-fuse/issues/1587>`__ with ``allow_other`` too, unless they are
+# excluded.
 # (Our server closes each connection after its answer. Others may keep some open for a while.)
 #
 # What does a mount take while a program reads from it?
@@ -530,7 +531,7 @@ sandbox.stop()
 #    * - you load many small files again and again
 #      - join them into one, and store that
 #    * - you save
-#      - save to the local disk, and copy
+#      - save to the local disk, and upload the file without the mount
 #    * - you want a few numbers from public netCDF files
 #      - byte ranges
 #
