@@ -28,10 +28,11 @@ from s3_mounts.mount_table import abandon_below, remove_folder
 from s3_mounts.sandbox import OWN_BUCKET
 from s3_mounts.server import shared_server
 
-BY_ITSELF = 120
+BY_ITSELF = 200
 """How long mounts and processes may take to go by themselves, in seconds.
 
-``s3fs`` tries for a minute to reach a store that was killed; so long, a process that saves waits.
+``s3fs`` tries for a minute to reach a store that was killed. So long a process that saves waits,
+and once more when it then closes its file.
 """
 
 AT_ONCE = 4
@@ -98,7 +99,7 @@ def one_round(
     deadline = time.monotonic() + BY_ITSELF
     while not (hit := family(folder, victim)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert hit, f"there was no {victim} within two minutes"
+    assert hit, f"there was no {victim} within {BY_ITSELF} s"
     for process in hit[:1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(getattr(signal, name))

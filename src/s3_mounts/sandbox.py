@@ -13,6 +13,7 @@ from pathlib import Path
 
 import boto3
 import botocore.session
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.credentials import find_credentials
@@ -371,7 +372,9 @@ def _remove_own(folder: Path, bucket: str, prefix: str, endpoint: str | None) ->
 
 
 def _remove_bucket(bucket: str) -> None:
-    store = boto3.resource("s3").Bucket(bucket)
+    # The server is our own: if it does not answer, it was killed, and will not come back.
+    once = Config(retries={"total_max_attempts": 1})
+    store = boto3.resource("s3", config=once).Bucket(bucket)
     store.objects.delete()
     store.delete()
 
