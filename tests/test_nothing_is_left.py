@@ -1,5 +1,6 @@
 """What is left when processes are killed: nothing, or what the next sandbox removes."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,7 +17,6 @@ import pytest
 from s3_mounts import guardian, mount, mount_table, start_sandbox
 from s3_mounts.guardian import VARIABLE, marked
 from s3_mounts.leftovers import make_folder, remove_leftovers
-from s3_mounts.mounting import _has_ended
 from s3_mounts.sandbox import OWN_BUCKET
 
 USE = """
@@ -341,6 +341,16 @@ def test_a_store_that_cannot_be_reached_is_told_with_its_address_and_stops_no_sa
     assert folder.exists()
 
 
+def is_in_use(folder):
+    """Tell whether a thread of a killed process is still there, and with it the lock."""
+    with (folder / ".in_use").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_removes(
     monkeypatch, tmp_path, capfd
 ):
@@ -353,10 +363,9 @@ def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_re
         servers = [c for c in psutil.Process(one.pid).children() if "moto" in " ".join(c.cmdline())]
         for process in (*servers, psutil.Process(one.pid)):
             process.kill()
-    while not all(map(_has_ended, servers)):
-        time.sleep(0.01)
     deadline = time.monotonic() + 30
-    while any(path.is_relative_to(folder) for path in mount_table.mount_points()):
+    mounts = mount_table.mount_points
+    while is_in_use(folder) or any(path.is_relative_to(folder) for path in mounts()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert folder.exists()
