@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from s3_mounts import Sandbox, SandboxError, StoreError, mount, mount_table, start_sandbox
 from s3_mounts.leftovers import remove_prefix
-from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, stop_all
+from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_environment, stop_all
 from s3_mounts.server import Server
 
 
@@ -204,6 +204,12 @@ def test_an_address_that_is_set_for_s3_alone_is_used(own_profile, tmp_path):
     )
     with start_sandbox("climate-data") as sandbox:
         assert sandbox.endpoint == own_profile.url
+
+
+def test_an_address_of_amazons_that_is_set_is_kept(own_profile, tmp_path):
+    address = "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com"
+    (tmp_path / "config").write_text(f"[profile mine]\nendpoint_url = {address}\n")
+    assert _own_environment()["AWS_ENDPOINT_URL"] == address
 
 
 def test_a_profile_that_is_missing_is_a_clear_error(own_profile, monkeypatch):

@@ -321,17 +321,24 @@ def _own_environment() -> dict[str, str | None]:
     """Tell s3fs, which knows neither profiles nor addresses of boto3's, what boto3 finds."""
     session = botocore.session.Session()
     credentials = find_credentials(session)
+    address = (
+        os.environ.get(OWN_ENDPOINT)
+        or os.environ.get("AWS_ENDPOINT_URL_S3")
+        or os.environ.get("AWS_ENDPOINT_URL")
+        or _address_of_boto(session)
+        or session.get_scoped_config().get("endpoint_url")
+    )
     return {
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
-        "AWS_ENDPOINT_URL": os.environ.get(OWN_ENDPOINT) or _address_of_boto(session),
+        "AWS_ENDPOINT_URL": address,
         "AWS_ENDPOINT_URL_S3": None,
     }
 
 
 def _address_of_boto(session: botocore.session.Session) -> str | None:
-    """Find the address that boto3 would take, wherever it is set; None for Amazon's own."""
+    """Find the address that boto3 would take, if it is not one of Amazon's."""
     try:
         address = session.create_client("s3").meta.endpoint_url
     except ValueError as error:
