@@ -2,10 +2,10 @@ import os
 import re
 import signal
 
-import boto3
 import pytest
 
 from s3_mounts import checking, mount, mount_table
+from s3_mounts import sandbox as sandbox_module
 from s3_mounts.checking import NEEDED, SANDBOX_LIMITS, Result, check
 from s3_mounts.sandbox import OWN_BUCKET
 from s3_mounts.trials import TRIALS
@@ -91,7 +91,7 @@ def test_content_that_is_not_what_was_stored_fails(server, no_operations, monkey
 
 
 def test_a_store_that_answers_ranges_with_everything_fails(server, no_operations, monkeypatch):
-    make = boto3.client
+    make = sandbox_module.bound_client
 
     def deaf(*arguments):
         client = make(*arguments)
@@ -99,7 +99,7 @@ def test_a_store_that_answers_ranges_with_everything_fails(server, no_operations
         client.get_object = lambda Range="", **place: get(**place)  # noqa: N803
         return client
 
-    monkeypatch.setattr(checking.boto3, "client", deaf)
+    monkeypatch.setattr(sandbox_module, "bound_client", deaf)
     (wrong,) = (result for result in check() if not result.passed)
     assert str(wrong) == (
         "fails   byte ranges: expected of the bytes 10-19 of 100 the status 206, found 200"

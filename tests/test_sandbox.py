@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import tempfile
 
 import boto3
@@ -6,9 +8,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from s3_mounts import Sandbox, SandboxError, StoreError, mount, mount_table, start_sandbox
+from s3_mounts.data import use_packaged_coastlines
 from s3_mounts.leftovers import remove_prefix
-from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_environment, stop_all
+from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_store, stop_all
 from s3_mounts.server import Server
+from s3_mounts.store import bound_client
 
 
 def keys(bucket):
@@ -26,6 +30,7 @@ def test_it_has_a_bucket_with_the_samples_and_an_empty_folder(server):
 
 def test_stop_removes_everything_even_a_mount_in_use(server, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "mine")
+    use_packaged_coastlines()  # They stay after a sandbox.
     before = dict(os.environ)
     sandbox = start_sandbox("climate-data", ["air_temp.pp"])
     (sandbox.directory / "m").mkdir()
@@ -209,7 +214,7 @@ def test_an_address_that_is_set_for_s3_alone_is_used(own_profile, tmp_path):
 def test_an_address_of_amazons_that_is_set_is_kept(own_profile, tmp_path):
     address = "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com"
     (tmp_path / "config").write_text(f"[profile mine]\nendpoint_url = {address}\n")
-    assert _own_environment()["AWS_ENDPOINT_URL"] == address
+    assert _own_store()[1]["AWS_ENDPOINT_URL"] == address
 
 
 def test_a_profile_that_is_missing_is_a_clear_error(own_profile, monkeypatch):
@@ -259,7 +264,7 @@ def test_the_local_sandbox_says_nothing(server, capsys):
 @pytest.mark.parametrize("prefix", ["", "/", "precious"])
 def test_what_is_no_prefix_of_ours_is_never_removed(own_bucket, prefix):
     with pytest.raises(ValueError, match="expected a prefix with a slash at its end"):
-        remove_prefix(own_bucket, prefix, None)
+        remove_prefix(boto3.client("s3"), own_bucket, prefix)
     assert keys(own_bucket) == ["precious"]
 
 
@@ -301,6 +306,120 @@ def test_what_cannot_be_removed_is_said(own_bucket, monkeypatch):
 def test_nobody_else_may_look_into_its_folder(sandbox):
     for folder in (sandbox.directory, sandbox.directory.parent):
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def readers_store(monkeypatch):
+    """The store that the reader's environment names, with a bucket of the sandbox's name in it."""
+    with Server() as store:
+        monkeypatch.setattr("s3_mounts.server._shared", None)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        for name, value in readers_variables(store).items():
+            monkeypatch.setenv(name, value)
+        s3 = boto3.client("s3")
+        for bucket in ("climate-data", "other-data"):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_object(Bucket=bucket, Key="precious", Body=b"x")
+        before = store.settle()
+        yield store
+        assert store.requests(since=before) == []
+
+
+def readers_variables(store):
+    return {
+        "AWS_ENDPOINT_URL": store.url,
+        "AWS_ACCESS_KEY_ID": "reader",
+        "AWS_SECRET_ACCESS_KEY": "the-secret-of-the-reader",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_sandboxes_may_stop_in_any_order_and_the_readers_store_is_not_asked(
+    readers_store, order
+):
+    use_packaged_coastlines()
+    before = dict(os.environ), boto3.DEFAULT_SESSION
+    sandboxes = start_sandbox("climate-data", ["air_temp.pp"]), start_sandbox("other-data")
+    first, last = (sandboxes[place] for place in order)
+    first.stop()
+    assert os.environ["AWS_ENDPOINT_URL"] == last.endpoint
+    assert keys(last.bucket) == list(last.sizes())
+    last.stop()
+    assert (dict(os.environ), boto3.DEFAULT_SESSION) == before
+
+
+@pytest.mark.parametrize("end", [Sandbox.stop, lambda sandbox: stop_all()])
+def test_what_the_reader_sets_meanwhile_stays_and_is_not_asked(readers_store, end):
+    with pytest.MonkeyPatch.context() as patch:
+        sandbox = start_sandbox("climate-data", ["air_temp.pp"])
+        for name, value in readers_variables(readers_store).items():
+            patch.setenv(name, value)
+        boto3.setup_default_session()
+        session = boto3.DEFAULT_SESSION
+        assert sandbox.sizes() == {"air_temp.pp": 28304}
+        sandbox.add_samples(["ostia_monthly.nc"])
+        end(sandbox)
+        assert os.environ.items() >= readers_variables(readers_store).items()
+        assert session is boto3.DEFAULT_SESSION
+        assert not sandbox.directory.exists()
+
+
+def raise_there(variables):
+    os.environ.update(variables)
+    raise InterruptedError
+
+
+@pytest.mark.parametrize("bucket", ["climate-data", "Has Capitals"])
+def test_an_exception_in_between_reaches_no_store_of_the_reader(readers_store, bucket):
+    use_packaged_coastlines()
+    before = dict(os.environ)
+    with pytest.raises(SandboxError):
+        start_sandbox(bucket, ["no_such_file"])
+    with pytest.raises(InterruptedError), start_sandbox("climate-data"):
+        raise_there(readers_variables(readers_store))
+    assert dict(os.environ) == before
+
+
+def test_a_process_that_ends_without_a_stop_reaches_no_store_of_the_reader(readers_store, tmp_path):
+    code = (
+        "import os\nfrom s3_mounts import start_sandbox\nreader = dict(os.environ)\n"
+        "one, two = start_sandbox('climate-data'), start_sandbox('other-data')\n"
+        "one.stop()\nos.environ.update(reader)\n"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shared_server_keeps_what_the_other_sandboxes_have(readers_store, server, monkeypatch):
+    monkeypatch.setattr("s3_mounts.server._shared", server)
+    one, two = start_sandbox("climate-data", ["air_temp.pp"]), start_sandbox("other-data")
+    one.stop()
+    assert two.sizes() == {}
+    assert [bucket["Name"] for bucket in two.client.list_buckets()["Buckets"]] == ["other-data"]
+    two.stop()
+
+
+def test_what_is_left_at_amazons_is_not_sought_at_another_store(readers_store):
+    s3 = bound_client(boto3.Session(), None)
+    assert s3.meta.endpoint_url == "https://s3.amazonaws.com"
+
+
+def test_an_own_bucket_is_cleaned_where_it_is_whatever_the_environment_says_then(
+    own_bucket, monkeypatch
+):
+    mine = boto3.client("s3")
+    sandbox = start_sandbox("climate-data", ["air_temp.pp"])
+    with Server() as other, monkeypatch.context() as patch:
+        for name, value in readers_variables(other).items():
+            patch.setenv(name, value)
+        boto3.setup_default_session()
+        sandbox.stop()
+        assert other.requests() == []
+    assert [item["Key"] for item in mine.list_objects(Bucket=own_bucket)["Contents"]] == [
+        "precious"
+    ]
 
 
 def test_boto3_takes_the_keys_of_the_sandbox_and_afterwards_yours(monkeypatch, sandbox):

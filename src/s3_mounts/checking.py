@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts import mount_table
@@ -24,7 +23,6 @@ from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.sandbox import Sandbox, start_sandbox
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 SAMPLE = "air_temp.pp"
@@ -137,13 +135,11 @@ def check(options: Sequence[str] = ()) -> Generator[Result]:
         yield Result("fails", "bucket", str(error))
         return
     with sandbox:
-        s3 = boto3.client("s3")
-        store = _Store(s3, sandbox)
+        store = _Store(sandbox)
         for subject, step in store.steps.items():
             yield _result(subject, step)
         yield from _check_mount(store, options)
-        # The client knows the store and the credentials, the environment soon not any more.
-        yield _result("clean up", lambda: _clean_up(s3, sandbox))
+        yield _result("clean up", lambda: _clean_up(sandbox))
 
 
 def _result(subject: str, step: Callable[[], str]) -> Result:
@@ -172,8 +168,8 @@ def _expect_content(expected: bytes, found: bytes, what: str) -> None:
 class _Store:
     """What is tried without a mount, with the requests that s3fs sends, too."""
 
-    def __init__(self, s3: S3Client, sandbox: Sandbox) -> None:
-        self.s3 = s3
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.s3 = sandbox.client
         self.sandbox = sandbox
         self.steps = {
             "store": self._store,
@@ -433,10 +429,10 @@ def _unmount(mounts: contextlib.ExitStack, here: Path) -> str:
     return "done"
 
 
-def _clean_up(s3: S3Client, sandbox: Sandbox) -> str:
+def _clean_up(sandbox: Sandbox) -> str:
     sandbox.stop()
     if not sandbox.prefix:
         return "the sandbox is gone"
-    answer = s3.list_objects_v2(Bucket=sandbox.bucket, Prefix=sandbox.prefix)
+    answer = sandbox.client.list_objects_v2(Bucket=sandbox.bucket, Prefix=sandbox.prefix)
     _expect([], [item["Key"] for item in answer.get("Contents", [])], "below the prefix")
     return f"nothing is left below {sandbox.prefix}"

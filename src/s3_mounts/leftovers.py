@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -23,6 +23,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.errors import StoreError, UnmountError
 from s3_mounts.mount_table import abandon_below, remove_folder
+from s3_mounts.store import bound_client, store_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _PREFIX = "s3-mounts-sandbox-"
 _LOCK = ".in_use"
@@ -31,7 +35,7 @@ _TO_LOCK = 60
 """After how many seconds a folder without a lock is one whose maker was killed."""
 
 
-_SOON = Config(connect_timeout=5, retries={"total_max_attempts": 2})
+SOON = Config(connect_timeout=5, retries={"total_max_attempts": 2})
 """A store that cannot be reached must not hold up every sandbox that starts."""
 
 
@@ -90,8 +94,9 @@ def _remove(folder: Path, note: dict[str, str]) -> str:
     what = f"the folder {folder} of a sandbox that was killed"
     if note:
         try:
-            remove_prefix(**note)
-        except StoreError as error:
+            s3 = bound_client(boto3.Session(), note["endpoint"], SOON)
+            remove_prefix(s3, note["bucket"], note["prefix"])
+        except (StoreError, BotoCoreError) as error:
             return f"expected to remove {what} with its objects. {error}. Then remove the folder."
         what = f"{what}, and its objects below {note['prefix']!r} in the bucket {note['bucket']!r}"
     try:
@@ -101,17 +106,17 @@ def _remove(folder: Path, note: dict[str, str]) -> str:
     return f"removed {what}."
 
 
-def remove_prefix(bucket: str, prefix: str, endpoint: str | None) -> None:
+def remove_prefix(s3: S3Client, bucket: str, prefix: str) -> None:
     """Remove what is below a prefix of ours, one by one, since not every store can do more.
 
     Parameters
     ----------
+    s3 : S3 client of boto3
+        A client of the store that has it, see `s3_mounts.store.bound_client`.
     bucket : str
         The bucket.
     prefix : str
         The prefix, with a slash at its end.
-    endpoint : str or None
-        The address of the object store; None for the one that boto3 takes.
 
     Raises
     ------
@@ -120,22 +125,30 @@ def remove_prefix(bucket: str, prefix: str, endpoint: str | None) -> None:
     """
     if len(prefix) < 2 or not prefix.endswith("/"):
         raise ValueError(f"expected a prefix with a slash at its end, found {prefix!r}.")
+    uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    versions = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    objects = s3.get_paginator("list_objects").paginate(Bucket=bucket, Prefix=prefix)
     try:
-        store = boto3.resource("s3", endpoint_url=endpoint, config=_SOON).Bucket(bucket)
         # Not every store has them, and not everybody may list them.
         with contextlib.suppress(ClientError):
-            for upload in store.multipart_uploads.filter(Prefix=prefix):
-                if upload.object_key.startswith(prefix):
-                    upload.abort()
+            for upload in (one for page in uploads for one in page.get("Uploads", [])):
+                if upload["Key"].startswith(prefix):
+                    s3.abort_multipart_upload(
+                        Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
         with contextlib.suppress(ClientError):
-            for version in store.object_versions.filter(Prefix=prefix):
-                if version.object_key.startswith(prefix):
-                    version.delete()
-        for item in store.objects.filter(Prefix=prefix):
-            if item.key.startswith(prefix):
-                item.delete()
+            for each in versions:
+                for version in (*each.get("Versions", []), *each.get("DeleteMarkers", [])):
+                    if version["Key"].startswith(prefix):
+                        s3.delete_object(
+                            Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"]
+                        )
+        for item in (one for page in objects for one in page.get("Contents", [])):
+            if item["Key"].startswith(prefix):
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
     except (ClientError, BotoCoreError) as error:
-        where = f"--endpoint-url {endpoint} " if endpoint else ""
+        url = s3.meta.endpoint_url
+        where = "" if store_name(url) == store_name(None) else f"--endpoint-url {url} "
         raise StoreError(
             f"expected to remove what is below {prefix!r} in your bucket {bucket!r}, but: {error}."
             f" Remove it yourself: aws s3 rm --recursive {where}s3://{bucket}/{prefix}"

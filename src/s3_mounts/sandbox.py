@@ -7,9 +7,10 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -19,13 +20,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3_mounts.credentials import find_credentials
 from s3_mounts.data import sample_path, use_packaged_coastlines
 from s3_mounts.errors import SandboxError, StoreError
-from s3_mounts.leftovers import make_folder, remove_leftovers, remove_prefix
+from s3_mounts.leftovers import SOON, make_folder, remove_leftovers, remove_prefix
 from s3_mounts.mount_table import remove_folder
 from s3_mounts.mounting import unmount_below
-from s3_mounts.server import Server, any_server
-from s3_mounts.store import endpoint_url, require_bucket, store_name
+from s3_mounts.server import Server, shared_or_none
+from s3_mounts.store import bound_client, endpoint_url, require_bucket, store_name
 from s3_mounts.terminal import shell
 from s3_mounts.traffic import Traffic
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 OWN_BUCKET = "S3_MOUNTS_BUCKET"
 """The environment variable that names a bucket of the reader's own to use instead."""
@@ -33,9 +38,10 @@ OWN_BUCKET = "S3_MOUNTS_BUCKET"
 OWN_ENDPOINT = "S3_MOUNTS_ENDPOINT_URL"
 """The environment variable that gives the address of the store that has this bucket."""
 
+_KEY, _SECRET = "sandbox", "sandbox-secret"
 _LOCAL_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "sandbox",
-    "AWS_SECRET_ACCESS_KEY": "sandbox-secret",
+    "AWS_ACCESS_KEY_ID": _KEY,
+    "AWS_SECRET_ACCESS_KEY": _SECRET,
     "AWS_SESSION_TOKEN": None,
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": None,
@@ -67,12 +73,15 @@ class Sandbox:
         The address of the object store; None for Amazon's own.
     directory : Path
         A new folder, for mount points and local files. It goes when the sandbox stops.
+    client : S3 client of boto3
+        It asks the store of this sandbox, with its keys, whatever the environment says by then.
     """
 
     bucket: str
     prefix: str
     endpoint: str | None
     directory: Path
+    client: S3Client
     _server: Server | None
     _cleanup: contextlib.ExitStack
 
@@ -111,7 +120,7 @@ class Sandbox:
             Its key, without the prefix of the sandbox; by default the name of the file.
         """
         key = key or Path(path).name
-        boto3.client("s3").upload_file(os.fspath(path), self.bucket, f"{self.prefix}{key}")
+        self.client.upload_file(os.fspath(path), self.bucket, f"{self.prefix}{key}")
 
     def sizes(self) -> dict[str, int]:
         """Ask the store, bypassing any mount, which objects it has.
@@ -121,11 +130,14 @@ class Sandbox:
         dict of str to int
             From the key of each object, without the prefix of the sandbox, to its size in bytes.
         """
-        stored = boto3.resource("s3").Bucket(self.bucket).objects.filter(Prefix=self.prefix)
+        pages = self.client.get_paginator("list_objects").paginate(
+            Bucket=self.bucket, Prefix=self.prefix
+        )
         return {
-            item.key.removeprefix(self.prefix): item.size
-            for item in stored
-            if item.key != self.prefix
+            item["Key"].removeprefix(self.prefix): item["Size"]
+            for page in pages
+            for item in page.get("Contents", [])
+            if item["Key"] != self.prefix
         }
 
     def shell(self, command: str, *, status: int = 0) -> None:
@@ -257,36 +269,48 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
         )
     with contextlib.ExitStack() as cleanup:
         if own:
-            cleanup.enter_context(_environment(_own_environment()))
-            require_bucket(own, endpoint_url())
+            session, variables = _own_store()
+            cleanup.enter_context(_environment(**variables, **{_DEFAULT_SESSION: session}))
+            endpoint = endpoint_url()
+            require_bucket(own, endpoint)
+            s3 = bound_client(session, endpoint)
             server = None
             prefix = f"{bucket}-{secrets.token_hex(8)}/"
             print(
-                f"Your bucket {own} at {endpoint_url() or 'Amazon S3'} is used. Whatever is"
+                f"Your bucket {own} at {endpoint or 'Amazon S3'} is used. Whatever is"
                 f" written there is below {prefix}\nand is removed at the end. Nothing else in it"
                 " is changed or removed.",
                 flush=True,
             )
-            parent, lock = make_folder(bucket=own, prefix=prefix, endpoint=endpoint_url())
+            parent, lock = make_folder(bucket=own, prefix=prefix, endpoint=endpoint)
             cleanup.enter_context(lock)
             try:
-                _create_prefix(own, prefix)
+                _create_prefix(s3, own, prefix)
             except StoreError:
                 remove_folder(parent)
                 raise
-            cleanup.callback(_remove_own, parent, own, prefix, endpoint_url())
+            cleanup.callback(
+                _remove_own, bound_client(session, endpoint, SOON), parent, own, prefix
+            )
         else:
-            server = cleanup.enter_context(any_server(port))
+            shared = None if port else shared_or_none()
+            server = shared or cleanup.enter_context(Server(port))
+            endpoint = server.url
             prefix = ""
             parent = server.directory
-            here = _LOCAL_ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}
-            cleanup.enter_context(_environment(here))
-            _create_bucket(bucket)
-            cleanup.callback(_remove_bucket, bucket)
+            cleanup.enter_context(_environment(**_LOCAL_ENVIRONMENT, AWS_ENDPOINT_URL=endpoint))
+            # Only now: it would complain of a profile that the reader has not got.
+            session = boto3.Session(_KEY, _SECRET)
+            cleanup.enter_context(_environment(**{_DEFAULT_SESSION: session}))
+            # If it does not answer, it was killed, and will not come back.
+            s3 = bound_client(session, endpoint, Config(retries={"total_max_attempts": 1}))
+            _create_bucket(s3, bucket)
+            if shared:
+                cleanup.callback(_remove_bucket, s3, bucket)
         folder = Path(tempfile.mkdtemp(dir=parent))
         cleanup.callback(remove_folder, folder)
         cleanup.callback(unmount_below, folder)
-        sandbox = Sandbox(own or bucket, prefix, endpoint_url(), folder, server, cleanup.pop_all())
+        sandbox = Sandbox(own or bucket, prefix, endpoint, folder, s3, server, cleanup.pop_all())
     try:
         sandbox.add_samples(samples)
     except BaseException:
@@ -295,30 +319,53 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
     return sandbox
 
 
+_DEFAULT_SESSION = "boto3.DEFAULT_SESSION"
+"""Set and restored as the environment variables are: it keeps the keys that it has found."""
+
+_settings: list[dict[str, tuple[Any, Any]]] = []
+"""What each block of `_environment` has set, and what it has found, the newest last."""
+
+
 @contextlib.contextmanager
-def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Set environment variables for the block, or unset those that have None."""
-    before = {name: os.environ.get(name) for name in values}
-    # boto3 keeps the keys that its first client has found.
-    session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, None
-    _set(values)
+def _environment(**values: Any) -> Iterator[None]:
+    """Set environment variables for the block, or unset those that have None.
+
+    Such blocks may end in any order. What somebody else has set meanwhile stays as it is.
+    """
+    mine = {name: (value, _current(name)) for name, value in values.items()}
+    _settings.append(mine)
+    for name, value in values.items():
+        _set(name, value)
     try:
         yield
     finally:
-        _set(before)
-        boto3.DEFAULT_SESSION = session
+        place = next(i for i, setting in enumerate(_settings) if setting is mine)
+        later = _settings[place + 1 :]
+        del _settings[place]
+        for name, (value, before) in mine.items():
+            above = next((setting for setting in later if name in setting), None)
+            if not above:
+                if _current(name) == value:
+                    _set(name, before)
+            elif above[name][1] == value:
+                above[name] = above[name][0], before
 
 
-def _set(values: Mapping[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+def _current(name: str) -> Any:
+    return boto3.DEFAULT_SESSION if name == _DEFAULT_SESSION else os.environ.get(name)
 
 
-def _own_environment() -> dict[str, str | None]:
-    """Tell s3fs, which knows neither profiles nor addresses of boto3's, what boto3 finds."""
+def _set(name: str, value: Any) -> None:
+    if name == _DEFAULT_SESSION:
+        boto3.DEFAULT_SESSION = value
+    elif value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _own_store() -> tuple[boto3.Session, dict[str, str | None]]:
+    """Find the reader's store, and what tells s3fs, which knows neither profiles nor addresses."""
     session = botocore.session.Session()
     credentials = find_credentials(session)
     address = (
@@ -328,7 +375,7 @@ def _own_environment() -> dict[str, str | None]:
         or _address_of_boto(session)
         or session.get_scoped_config().get("endpoint_url")
     )
-    return {
+    return boto3.Session(botocore_session=session), {
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
@@ -346,8 +393,7 @@ def _address_of_boto(session: botocore.session.Session) -> str | None:
     return None if store_name(address) == store_name(None) else address
 
 
-def _create_bucket(bucket: str) -> None:
-    s3 = boto3.client("s3")
+def _create_bucket(s3: S3Client, bucket: str) -> None:
     if bucket in (known["Name"] for known in s3.list_buckets()["Buckets"]):
         raise SandboxError(
             f"expected no bucket {bucket!r} in the sandbox yet, but a sandbox that still runs has"
@@ -361,10 +407,10 @@ def _create_bucket(bucket: str) -> None:
         ) from error
 
 
-def _create_prefix(bucket: str, prefix: str) -> None:
+def _create_prefix(s3: S3Client, bucket: str, prefix: str) -> None:
     try:
         # A prefix without any object is taken for a mistake when it is mounted.
-        boto3.client("s3").put_object(Bucket=bucket, Key=prefix)
+        s3.put_object(Bucket=bucket, Key=prefix)
     except (ClientError, BotoCoreError) as error:
         raise StoreError(
             f"expected to write below {prefix!r} in your bucket {bucket!r}, but: {error}."
@@ -372,18 +418,20 @@ def _create_prefix(bucket: str, prefix: str) -> None:
         ) from error
 
 
-def _remove_own(folder: Path, bucket: str, prefix: str, endpoint: str | None) -> None:
+def _remove_own(s3: S3Client, folder: Path, bucket: str, prefix: str) -> None:
     """Remove the objects, and only then the folder, by which the next sandbox would find them."""
-    remove_prefix(bucket, prefix, endpoint)
+    remove_prefix(s3, bucket, prefix)
     remove_folder(folder)
 
 
-def _remove_bucket(bucket: str) -> None:
-    # The server is our own: if it does not answer, it was killed, and will not come back.
-    once = Config(retries={"total_max_attempts": 1})
-    store = boto3.resource("s3", config=once).Bucket(bucket)
-    store.objects.delete()
-    store.delete()
+def _remove_bucket(s3: S3Client, bucket: str) -> None:
+    """Make room on a server that goes on; one that ends takes its buckets along."""
+    for page in s3.get_paginator("list_objects").paginate(Bucket=bucket):
+        found = page.get("Contents")
+        if found:
+            objects: list[ObjectIdentifierTypeDef] = [{"Key": item["Key"]} for item in found]
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+    s3.delete_bucket(Bucket=bucket)
 
 
 def stop_all() -> None:

@@ -33,6 +33,9 @@ _START_LIMIT = 60
 _SETTLE_LIMIT = 30
 _QUIET = 0.05
 
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Whatever the environment says of proxies, the server is on this machine."""
+
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
@@ -171,7 +174,7 @@ class Server:
         )
 
     def _log(self, since: int) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
+        with _direct.open(f"{self.url}/_s3_mounts/requests?since={since}") as answer:
             log: dict[str, Any] = json.load(answer)
         return log
 
@@ -186,7 +189,7 @@ class Server:
         request = urllib.request.Request(
             f"{self.url}/_s3_mounts/faults", data=json.dumps(faults).encode(), method="PUT"
         )
-        urllib.request.urlopen(request).close()
+        _direct.open(request).close()
 
 
 def _close_in_fork() -> None:
@@ -218,22 +221,12 @@ def shared_server() -> Iterator[Server]:
             _shared = None
 
 
-@contextlib.contextmanager
-def any_server(port: int = 0) -> Iterator[Server]:
-    """Use the shared server, or start one for the block.
+def shared_or_none() -> Server | None:
+    """Find the server that sandboxes share in this block, if they do.
 
-    Parameters
-    ----------
-    port : int, default: 0
-        A port that it must listen on; any other than 0 means a server of its own.
-
-    Yields
-    ------
-    Server
-        The server.
+    Returns
+    -------
+    Server or None
+        The server of `shared_server`; None outside of its block.
     """
-    if _shared and not port:
-        yield _shared
-    else:
-        with Server(port) as server:
-            yield server
+    return _shared

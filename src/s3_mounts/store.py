@@ -7,17 +7,23 @@ import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
 
 _AMAZON = "https://s3.amazonaws.com"
 
@@ -62,6 +68,30 @@ def endpoint_url(option: str | None = None) -> str | None:
     if not usable:
         raise StoreError(f"{expected} {url!r}. Correct it, or unset it for Amazon's own store.")
     return url
+
+
+def bound_client(
+    session: boto3.Session, endpoint: str | None, config: Config | None = None
+) -> S3Client:
+    """Make a client that stays with one store, whatever the environment says later.
+
+    Parameters
+    ----------
+    session : boto3.Session
+        Whose credentials it uses.
+    endpoint : str or None
+        The address of the object store; None for Amazon's own.
+    config : botocore.config.Config, optional
+        How patient it is.
+
+    Returns
+    -------
+    S3 client of boto3
+        The client.
+    """
+    only_this = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
+    both = only_this.merge(config) if config else only_this
+    return session.client("s3", endpoint_url=endpoint, config=both)
 
 
 def split_source(source: str) -> tuple[str, str]:
