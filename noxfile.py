@@ -3,7 +3,7 @@
 # ///
 """The project's commands. ``./nox -s NAME`` runs one, ``./nox -l`` lists them."""
 
-import os
+import sys
 from pathlib import Path
 
 import nox
@@ -18,22 +18,11 @@ TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
 SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 """What the site shows or names: it is run before the site is built."""
 
-MOUNTING_TESTS = ["src", "docs", "tests/evidence"] + [
-    f"tests/test_{name}.py"
-    for name in (
-        *("checking", "cluster", "credentials", "main", "mount_table", "mounting"),
-        *("nothing_is_left", "operations", "options", "sandbox", "saving", "terminal", "traffic"),
-        "unmounting",
-    )
-]
-"""What may come out differently with another version of s3fs."""
-
 
 def install(session: nox.Session, group: str) -> None:
-    """Install the helper, a group of dependencies, the s3fs program, and what lessons try on it."""
+    """Install the helper, a group of dependencies, and the programs that lessons and pages call."""
     session.install("-e.", *nox.project.dependency_groups(PYPROJECT, group))
-    session.run_install("python", "-m", "s3_mounts", "install")
-    session.run_install("python", "-m", "proof.programs")
+    session.run_install("python", "-m", "s3_mounts", "install", "--all")
 
 
 @nox.session
@@ -77,14 +66,10 @@ def screenshots(session: nox.Session) -> None:
     session.run("python", "-m", "browser.screenshots", *session.posargs)
 
 
-@nox.session
-def newer(session: nox.Session) -> None:
-    """Run the tests of mounts with the s3fs of Debian unstable, which has FUSE 3."""
-    install(session, "tests")
-    folder = Path(session.virtualenv.location, "s3fs").absolute()
-    session.run("python", "-m", "proof.newer_s3fs", str(folder))
-    path = f"{folder}:{session.env.get('PATH') or os.environ['PATH']}"
-    session.run("pytest", *MOUNTING_TESTS, *session.posargs, env={"PATH": path})
+@nox.session(venv_backend="none")
+def fresh(session: nox.Session) -> None:
+    """Run the README's commands in a Debian that is made for it. Options: ``-- --help``."""
+    session.run(sys.executable, "-m", "machines.fresh", *session.posargs)
 
 
 @nox.session

@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import re
 
-_PLACEHOLDER = re.compile(r"(\.\.\.|<[\d.]+?\.\.[\d.]+>|<[^<>|\n]+(?:\|[^<>|\n]+)+>)")
-_NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
+_PLACEHOLDER = re.compile(r"(\.\.\.|<-?[\d.]+?\.\.-?[\d.]+>|<[^<>|\n]+(?:\|[^<>|\n]+)+>)")
+_NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)"
 
 
 def difference(shown: str, said: str) -> str | None:

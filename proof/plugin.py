@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -158,6 +159,8 @@ class Run:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect reports in the process that has all of them."""
+    """Collect reports in the process that has all of them; let what is run be interrupted."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Run(config), "proof-run")

@@ -1,6 +1,6 @@
 import os
 
-from s3_mounts import doctor, mount, mount_table, program
+from s3_mounts import doctor, guardian, mount, mount_table, program
 from s3_mounts.doctor import Finding, examine
 
 
@@ -19,6 +19,7 @@ def test_everything_is_there(sandbox, mount_point):
         "credentials",
         "store",
         "mounts",
+        "programs",
     ]
     # The mounts are those of the whole machine, on which other tests mount and unmount.
     assert all(finding.ok for subject, finding in findings.items() if subject != "mounts")
@@ -37,6 +38,8 @@ def test_what_is_missing_is_said_with_what_to_do(no_programs, monkeypatch, tmp_p
     assert "Install it" in findings["s3fs"].found
     assert "modprobe" in findings["FUSE"].found
     assert "cannot be reached" in findings["store"].found
+    assert findings["programs"].found.startswith("curl, findmnt, fuser, git, lsof, pgrep, rsync, ")
+    assert not findings["programs"].required
 
 
 def test_credentials_are_not_shown(sandbox):
@@ -80,6 +83,14 @@ def test_a_dead_mount_has_a_command_that_there_is(sandbox, mount_point, monkeypa
     finding = by_subject()["mounts"]
     mount_table.abandon(place)
     assert f"umount --lazy '{place}'" in finding.found
+
+
+def test_without_mtab_ordinary_users_are_told_how_to_unmount(monkeypatch, tmp_path):
+    assert by_subject()["fusermount"].ok
+    monkeypatch.setattr(guardian, "MTAB", str(tmp_path / "missing"))
+    finding = by_subject()["fusermount"]
+    assert not finding.ok
+    assert f"ln -s /proc/self/mounts {tmp_path}/missing" in finding.found
 
 
 def test_marks():

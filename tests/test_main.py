@@ -27,7 +27,13 @@ def test_doctor_fails_where_the_program_is_missing(no_programs):
 def test_install_has_nothing_to_do_here():
     ended = subprocess.run([*COMMAND, "install"], capture_output=True, text=True)
     assert ended.returncode == 0
-    assert ended.stdout.startswith("s3fs is installed: ")
+    assert ended.stdout.startswith("s3fs is installed")
+
+
+def test_install_all_has_nothing_to_do_here():
+    ended = subprocess.run([*COMMAND, "install", "--all"], capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("s3fs, curl, findmnt, ")
 
 
 def test_install_that_is_not_possible_fails_with_the_command(no_programs):

@@ -21,6 +21,7 @@ from s3_mounts import (
     SetupError,
     StoreError,
     UnmountError,
+    guardian,
     mount,
     mount_table,
     mounting,
@@ -401,14 +402,13 @@ def test_a_process_that_does_not_end_is_reported(sandbox, mount_point, monkeypat
     assert not process.is_running()
 
 
-@pytest.mark.parametrize("with_fusermount", [True, False])
+@pytest.mark.parametrize("with_mtab", [True, False])
 def test_a_mount_that_hangs_is_unmounted_and_reported(
-    sandbox, mount_point, with_fusermount, monkeypatch
+    sandbox, mount_point, tmp_path, with_mtab, monkeypatch
 ):
-    if not with_fusermount:
-        if os.geteuid():
-            pytest.skip("only root unmounts without fusermount")
-        monkeypatch.setattr(mount_table, "fusermount", lambda: None)
+    if not with_mtab:
+        monkeypatch.setattr(guardian, "MTAB", str(tmp_path / "missing"))
+    assert ("umount" in guardian.detach_command(mount_point, lazy=False)) != with_mtab
     mount(sandbox.source, mount_point)
     (server,) = mount_table.servers(mount_point)
     server.suspend()

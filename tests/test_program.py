@@ -70,14 +70,22 @@ def test_an_ordinary_user_needs_fusermount(monkeypatch, no_programs):
         program.require_fuse()
 
 
-@pytest.mark.parametrize(("manager", "package"), [("apt-get", "s3fs"), ("dnf", "s3fs-fuse")])
+@pytest.mark.parametrize(
+    ("manager", "package", "packages"),
+    [
+        ("apt-get", "s3fs", "s3fs procps psmisc curl util-linux"),
+        ("dnf", "s3fs-fuse", "s3fs-fuse procps-ng psmisc curl util-linux"),
+    ],
+)
 def test_the_install_command_is_that_of_the_package_manager(
-    no_programs, fake_program, monkeypatch, manager, package
+    no_programs, fake_program, monkeypatch, manager, package, packages
 ):
     fake_program(manager, "")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert program.install_command().startswith(manager)
     assert program.install_command().endswith(f" {package}")
+    several = program.install_command(["s3fs", "pgrep", "fuser", "curl", "unshare", "findmnt"])
+    assert several.endswith(f" {packages}")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert program.install_command().startswith(f"sudo {manager}")
 
@@ -95,9 +103,27 @@ def test_install_runs_the_command_of_root(no_programs, fake_program, monkeypatch
         f'#!/bin/sh\n[ "$1" = install ] && printf "#!/bin/sh\\n" > {manager.parent}/s3fs'
         f" && /bin/chmod +x {manager.parent}/s3fs\nexit 0\n"
     )
-    assert program.install() == f"s3fs is now installed: {manager.parent}/s3fs"
-    assert "Installing it: apt-get update && apt-get install -y s3fs" in capfd.readouterr().out
-    assert program.install() == f"s3fs is installed: {manager.parent}/s3fs"
+    assert program.install() == "s3fs is now installed"
+    said = capfd.readouterr().out
+    assert "s3fs is missing. Installing: apt-get update && apt-get install -y s3fs" in said
+    assert program.install() == "s3fs is installed"
+
+
+def test_install_that_brings_nothing_is_a_clear_error(no_programs, fake_program, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    fake_program("apt-get", "")
+    with pytest.raises(SetupError, match="to install s3fs, curl, but it ended with exit status 0"):
+        program.install(["s3fs", "curl"])
+
+
+def test_all_that_is_missing_is_named_at_once(no_programs, fake_program, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for name in ("apt-get", "curl", "findmnt", "git", "lsof", "rsync", "unshare"):
+        fake_program(name, "")
+    assert program.missing_programs() == ["s3fs", "fuser", "pgrep"]
+    expected = "s3fs, fuser, pgrep on PATH, .*sudo apt-get install -y s3fs psmisc procps"
+    with pytest.raises(SetupError, match=expected):
+        program.install(("s3fs", *program.SHOWN))
 
 
 def test_install_that_fails_is_a_clear_error(no_programs, fake_program, monkeypatch):

@@ -253,7 +253,7 @@ def test_a_name_that_the_mount_remembers_as_missing_is_shown_or_warned_of(sandbo
 def test_where_a_mount_does_not_remember_what_is_missing_the_new_name_is_shown(
     sandbox, mount_point
 ):
-    remembers = s3fs_version(find_s3fs()) >= (1, 96)
+    remembers = s3fs_version(find_s3fs()) >= (1, 95)
     options = ["disable_noobj_cache"] if remembers else []
     with mount(sandbox.source, mount_point, options) as folder:
         assert not (folder / KEY).exists()

@@ -133,9 +133,11 @@ from s3_mounts import UnmountError, mount, mount_table, save_cube, unmount
 iris.FUTURE.save_split_attrs = True
 place = sys.argv[1]
 cube = iris.load_cube(s3_mounts.sample_path("air_temp.pp"))
+cube.data  # the user may not be allowed to read it
 os.mkdir(place)
 with mount("climate-data", place):
     save_cube(cube, f"{place}/root.nc")
+    iris.load_cube(f"{place}/root.nc")
 os.rmdir(place)
 os.setgroups([])
 os.setgid(65534)

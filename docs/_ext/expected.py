@@ -2,7 +2,8 @@
 
 sphinx-gallery notices a lesson that raises, not one whose answers have changed.
 What is expected is in ``proof/expected``, a file for each lesson, its cells separated by ``# %%``,
-with the placeholders of `proof.compare` for what varies.
+with the placeholders of `proof.compare` for what varies, and the conditions of `proof.conditions`
+for what is so with some versions only.
 If there is no such file, the build writes it and fails, so that somebody looks at it.
 """
 
@@ -24,7 +25,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx_gallery.scrapers import matplotlib_scraper
 
+from proof import record
 from proof.compare import difference
+from proof.conditions import expected_with
 from proof.project import EXPECTED, GALLERY, ROOT
 
 logger = logging.getLogger(__name__)
@@ -129,7 +132,7 @@ def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
             path.relative_to(ROOT),
         )
         return
-    wanted = path.read_text().split("# %%\n")
+    wanted = expected_with(record.versions(), path.read_text()).split("# %%\n")
     if len(said) != len(wanted):
         logger.warning(
             "%s: expected %d cells that say or draw something, as %s has them, found %d.",

@@ -14,6 +14,7 @@ from sphinx.environment import BuildEnvironment
 from verified import LESSON, PAGE, Entry, entries_by_page
 
 from benchmarks import results
+from machines import runs
 from proof import record
 from proof.documents import CONFIGURATION, KINDS
 
@@ -125,6 +126,23 @@ def _reasons(app: Sphinx) -> list[nodes.Node]:
                     text += nodes.Text(" Checked in part.")
                 listed += nodes.list_item("", text)
     return [listed] if listed.children else [nodes.paragraph("", "There are none.")]
+
+
+def _machines(app: Sphinx) -> list[nodes.Node]:
+    rows = []
+    for run in sorted(runs.read(), key=lambda run: (run["Debian"], run["versions"]["s3fs"])):
+        versions, docs, tests = run["versions"], run["runs"]["docs"], run["runs"]["tests"]
+        rows.append(
+            [
+                f"{run['Debian']}, {run['user']}",
+                *(versions[name] for name in ("Python", "Iris", "s3fs", "FUSE")),
+                f"{docs['passed']}, {docs['blocks run']} of them blocks",
+                str(tests["passed"]),
+                _day(run["date"]),
+            ]
+        )
+    head = ["Debian, user", "Python", "Iris", "s3fs", "FUSE", "First command", "All tests", "Date"]
+    return [_table(head, rows)]
 
 
 def _versions(app: Sphinx) -> list[nodes.Node]:
@@ -240,6 +258,7 @@ _WRITERS = {
     "totals": _totals,
     "pages": _table_of_pages,
     "reasons": _reasons,
+    "machines": _machines,
     "versions": _versions,
     "mutations": _mutations,
     "soak": _soak,

@@ -12,7 +12,7 @@ from s3_mounts.checking import check
 from s3_mounts.doctor import examine
 from s3_mounts.errors import S3MountsError, SandboxError
 from s3_mounts.mounting import endpoint_options, mount
-from s3_mounts.program import install, kernel_problem, share_device
+from s3_mounts.program import SHOWN, install, kernel_problem, share_device
 from s3_mounts.sandbox import OWN_BUCKET, start_sandbox
 
 SAMPLES = ("air_temp.pp", "ostia_monthly.nc", "GloSea4/ensemble_001.pp", "GloSea4/ensemble_002.pp")
@@ -32,7 +32,7 @@ def install_program(arguments: argparse.Namespace) -> int:
     if problem:
         print(f"FUSE cannot work here, so s3fs is not installed: {problem}")
     else:
-        print(install())
+        print(install(("s3fs", *SHOWN) if arguments.all else ("s3fs",)))
         shared = share_device()
         if shared:
             print(shared)
@@ -107,6 +107,9 @@ def main() -> int:
     command.set_defaults(run=doctor)
     command = commands.add_parser(
         "install", help="install the s3fs program, and open its device, where that is allowed"
+    )
+    command.add_argument(
+        "--all", action="store_true", help=f"what lessons and pages call, too: {', '.join(SHOWN)}"
     )
     command.set_defaults(run=install_program)
     command = commands.add_parser("sandbox", help="a bucket and its mount to try things on")

@@ -12,7 +12,7 @@ import botocore.session
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
-from s3_mounts import mount_table
+from s3_mounts import guardian, mount_table
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import SetupError, StoreError
 from s3_mounts.program import (
@@ -20,6 +20,7 @@ from s3_mounts.program import (
     fusermount,
     install_command,
     kernel_problem,
+    missing_programs,
     s3fs_version,
 )
 from s3_mounts.store import endpoint_url, send
@@ -57,9 +58,12 @@ def examine() -> list[Finding]:
     Returns
     -------
     list of Finding
-        The program, FUSE, credentials, the store and leftover mounts, in this order.
+        The program, FUSE, credentials, the store, leftover mounts, and what else lessons call.
     """
-    return [_program(), _fuse(), _fusermount(), _sharing(), _credentials(), _store(), _leftovers()]
+    return [
+        *(_program(), _fuse(), _fusermount(), _sharing(), _credentials(), _store(), _leftovers()),
+        _other_programs(),
+    ]
 
 
 def _program() -> Finding:
@@ -80,6 +84,13 @@ def _fuse() -> Finding:
 
 def _fusermount() -> Finding:
     name = fusermount()
+    if name and not os.path.exists(guardian.MTAB):
+        return Finding(
+            "fusermount",
+            f"{name}, but without {guardian.MTAB} it does not unmount for ordinary users, who need"
+            f" umount then. To mend it, as root: ln -s /proc/self/mounts {guardian.MTAB}",
+            ok=False,
+        )
     if name:
         return Finding("fusermount", name)
     if os.geteuid() == 0:
@@ -147,3 +158,15 @@ def _leftovers() -> Finding:
         commands = "; ".join(f"{unmount} {shlex.quote(str(path))}" for path in dead)
         found += f". {len(dead)} without an s3fs process that you may see. Remove yours: {commands}"
     return Finding("mounts", found, ok=not dead)
+
+
+def _other_programs() -> Finding:
+    missing = [program for program in missing_programs() if program != "s3fs"]
+    if not missing:
+        return Finding("programs", "all that lessons and pages call")
+    return Finding(
+        "programs",
+        f"{', '.join(missing)} cannot be found, which lessons or pages call; a mount does not need"
+        f" them. To install them: {install_command(missing)}",
+        ok=False,
+    )

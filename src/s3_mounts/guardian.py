@@ -26,6 +26,9 @@ from pathlib import Path
 VARIABLE = "S3_MOUNTS_GUARDED_BY"
 """The environment variable that carries the mark."""
 
+MTAB = "/etc/mtab"
+"""A system made by debootstrap has none, and without it fusermount serves root alone."""
+
 _TO_STORE = 20
 """How long an ``s3fs`` may take to store what it has and to unmount, in seconds."""
 
@@ -148,6 +151,30 @@ def end(mark: str) -> None:
         time.sleep(0.05)
 
 
+def detach_command(mount_point: str | os.PathLike[str], *, lazy: bool) -> list[str]:
+    """Choose how to ask the kernel to drop a mount.
+
+    Parameters
+    ----------
+    mount_point : path-like
+        An absolute path.
+    lazy : bool
+        Take the mount out of the tree now, whoever still uses it.
+
+    Returns
+    -------
+    list of str
+        The words of a command.
+    """
+    program = shutil.which("fusermount3") or shutil.which("fusermount")
+    if program and os.path.exists(MTAB):
+        command = [program, "-uz" if lazy else "-u"]
+    else:
+        # Without looking: a look into a mount that hangs would hang, too.
+        command = ["umount", "--no-canonicalize", *(["--lazy"] if lazy else [])]
+    return [*command, os.fspath(mount_point)]
+
+
 def detach_dead(mount_point: str) -> None:
     """Detach what is mounted by s3fs on a directory if nothing serves it any more.
 
@@ -174,9 +201,8 @@ def detach_dead(mount_point: str) -> None:
             return
         if b"Transport endpoint is not connected" not in said:
             return
-        program = shutil.which("fusermount3") or shutil.which("fusermount")
-        command = [program, "-uz"] if program else ["umount", "--no-canonicalize", "--lazy"]
-        if subprocess.run([*command, mount_point], capture_output=True, check=False).returncode:
+        command = detach_command(mount_point, lazy=True)
+        if subprocess.run(command, capture_output=True, check=False).returncode:
             return
 
 

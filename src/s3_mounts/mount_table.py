@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from s3_mounts import guardian
 from s3_mounts.errors import UnmountError
-from s3_mounts.program import fusermount
 
 FILE_SYSTEM_TYPE = "fuse.s3fs"
 
@@ -264,14 +264,8 @@ def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProc
     subprocess.CompletedProcess
         The command that was run, its exit status and what it said.
     """
-    program = fusermount()
-    if program:
-        command = [program, "-uz" if lazy else "-u"]
-    else:
-        # Without looking: a look into a mount that hangs would hang, too.
-        command = ["umount", "--no-canonicalize", *(["--lazy"] if lazy else [])]
     return subprocess.run(
-        [*command, str(mount_point)],
+        guardian.detach_command(mount_point, lazy=lazy),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,4 +1,4 @@
-"""The ``s3fs`` program and FUSE on this machine: are they there, and how to get them."""
+"""The programs that are needed, and FUSE: are they on this machine, and how to get them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from s3_mounts.errors import SetupError
@@ -22,13 +23,26 @@ _CAP_SYS_ADMIN = 21
 VERSION_LIMIT = 20
 """How long a program may take to tell its version, in seconds."""
 
+SHOWN = ("curl", "findmnt", "fuser", "git", "lsof", "pgrep", "rsync", "unshare")
+"""What lessons and pages call besides ``s3fs``, and a minimal system may not have."""
+
 INSTALL_COMMANDS = {
-    "apt-get": "apt-get update && apt-get install -y s3fs",
-    "dnf": "dnf install -y s3fs-fuse",
-    "zypper": "zypper --non-interactive install s3fs",
-    "pacman": "pacman -Sy --noconfirm s3fs-fuse",
+    "apt-get": "apt-get update && apt-get install -y",
+    "dnf": "dnf install -y",
+    "zypper": "zypper --non-interactive install",
+    "pacman": "pacman -Sy --noconfirm",
 }
-"""How each package manager installs the program: its package has two names."""
+"""How each package manager installs a package."""
+
+_PACKAGES = {
+    "s3fs": {"dnf": "s3fs-fuse", "pacman": "s3fs-fuse"},
+    "findmnt": dict.fromkeys(INSTALL_COMMANDS, "util-linux"),
+    "fuser": dict.fromkeys(INSTALL_COMMANDS, "psmisc"),
+    "pgrep": dict.fromkeys(("apt-get", "zypper"), "procps")
+    | dict.fromkeys(("dnf", "pacman"), "procps-ng"),
+    "unshare": dict.fromkeys(INSTALL_COMMANDS, "util-linux"),
+}
+"""In which package of a manager a program is, where that has another name."""
 
 
 def find_s3fs() -> Path:
@@ -47,15 +61,18 @@ def find_s3fs() -> Path:
     found = shutil.which("s3fs")
     if found:
         return Path(found)
-    same_name = ""
-    if importlib.util.find_spec("s3fs"):
-        same_name = (
-            " The Python package s3fs is installed, but that is something else of the same name:"
-            " it has no such program."
-        )
     raise SetupError(
         "expected the program s3fs (from the project s3fs-fuse) on PATH, found none."
-        f"{same_name} Install it: {install_command()}"
+        f" {_same_name()}Install it: {install_command()}"
+    )
+
+
+def _same_name() -> str:
+    if not importlib.util.find_spec("s3fs"):
+        return ""
+    return (
+        "The Python package s3fs is installed, but that is something else of the same name: it has"
+        " no such program. "
     )
 
 
@@ -167,8 +184,24 @@ def require_fuse() -> None:
         )
 
 
-def install_command() -> str:
-    """Tell how to install the ``s3fs`` program here.
+def missing_programs() -> list[str]:
+    """List what a mount needs, and what lessons and pages call, that is not on ``PATH``.
+
+    Returns
+    -------
+    list of str
+        The programs; ``s3fs`` is the first.
+    """
+    return [program for program in ("s3fs", *SHOWN) if not shutil.which(program)]
+
+
+def install_command(programs: Sequence[str] = ("s3fs",)) -> str:
+    """Tell how to install programs here.
+
+    Parameters
+    ----------
+    programs : sequence of str, optional
+        ``"s3fs"``, or others of `SHOWN`.
 
     Returns
     -------
@@ -177,6 +210,8 @@ def install_command() -> str:
     """
     for manager, command in INSTALL_COMMANDS.items():
         if shutil.which(manager):
+            named = (_PACKAGES.get(program, {}).get(manager, program) for program in programs)
+            command = f"{command} {' '.join(dict.fromkeys(named))}"
             if os.geteuid() == 0:
                 return command
             return " && ".join(f"sudo {part}" for part in command.split(" && "))
@@ -205,8 +240,13 @@ def may_install() -> bool:
     )
 
 
-def install() -> str:
-    """Install the ``s3fs`` program with the system's package manager, if it is missing.
+def install(programs: Sequence[str] = ("s3fs",)) -> str:
+    """Install programs with the system's package manager, if they are missing.
+
+    Parameters
+    ----------
+    programs : sequence of str, optional
+        ``"s3fs"``, or others of `SHOWN`.
 
     Returns
     -------
@@ -216,23 +256,32 @@ def install() -> str:
     Raises
     ------
     SetupError
-        If it is missing and this user may not install it, or the installation failed.
+        If one is missing and this user may not install it, or the installation failed. The message
+        names all that are missing.
     """
-    try:
-        return f"s3fs is installed: {find_s3fs()}"
-    except SetupError:
-        if not may_install():
-            raise
-    command = install_command()
-    print(f"s3fs is missing. Installing it: {command}", flush=True)
+    missing = [program for program in programs if not shutil.which(program)]
+    if not missing:
+        return f"{', '.join(programs)} {_is(programs)} installed"
+    command = install_command(missing)
+    if not may_install():
+        raise SetupError(
+            f"expected the program{'s' * (len(missing) > 1)} {', '.join(missing)} on PATH, found"
+            f" none. {_same_name() if 's3fs' in missing else ''}Install: {command}"
+        )
+    print(f"{', '.join(missing)} {_is(missing)} missing. Installing: {command}", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     status = subprocess.run(command, shell=True, env=environment, check=False).returncode
-    if status:
+    still = [program for program in missing if not shutil.which(program)]
+    if status or still:
         raise SetupError(
-            f"expected '{command}' to install s3fs, but it ended with exit status {status}."
-            " What it said is above. Fix the cause and run it by hand."
+            f"expected '{command}' to install {', '.join(still or missing)}, but it ended with exit"
+            f" status {status}. What it said is above. Fix the cause and run it by hand."
         )
-    return f"s3fs is now installed: {find_s3fs()}"
+    return f"{', '.join(missing)} {_is(missing)} now installed"
+
+
+def _is(programs: Sequence[str]) -> str:
+    return "are" if programs[1:] else "is"
 
 
 def share_device() -> str | None:

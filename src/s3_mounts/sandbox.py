@@ -73,8 +73,9 @@ class Sandbox:
         The address of the object store; None for Amazon's own.
     directory : Path
         A new folder, for mount points and local files. It goes when the sandbox stops.
-    client : S3 client of boto3
-        It asks the store of this sandbox, with its keys, whatever the environment says by then.
+    client : object
+        A client of boto3 for S3. It asks the store of this sandbox, with its keys, whatever the
+        environment says by then.
     """
 
     bucket: str

@@ -169,7 +169,7 @@ def save_cube(
         warnings.warn(
             f"{path} is stored, but this mount does not show it yet, or does not answer. It may"
             " remember for up to stat_cache_expire seconds that nothing was there: mount it anew to"
-            " see it now; with s3fs 1.96 or later the option disable_noobj_cache avoids it.",
+            " see it now; with s3fs 1.95 or later the option disable_noobj_cache avoids it.",
             stacklevel=2,
         )
     elif shown != size:

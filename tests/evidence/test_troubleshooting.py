@@ -409,7 +409,9 @@ def test_a_bucket_name_with_dots(sandbox, mount_point, seen):
             curl = f"curl --cacert {certificate} --resolve {name}:127.0.0.1 https://{name}"
             status, said = run(curl, "/")
             assert status == 60
-            assert "no alternative certificate subject name matches target host name" in said
+            assert re.search(
+                "no alternative certificate subject name matches target host ?name", said
+            )
         assert_usable(
             mount_point,
             url=f"https://localhost:{store.port}",

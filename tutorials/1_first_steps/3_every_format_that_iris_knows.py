@@ -248,14 +248,15 @@ print("In the table:", len(known & found))
 print("Missing:", ", ".join(sorted(known - found)))
 
 # %%
-# Iris loads OPeNDAP from a web server by its URL.
-# There is no file to be mounted.
+# What is missing is loaded by URL.
 #
-# Two more are not on the list of this version of Iris, and are left open here:
+# * **OPeNDAP** comes from a web server. There is no file to be mounted.
+# * **NcZarr** is on the list from Iris 3.16 on: Zarr as the netCDF library reads it.
+#   Its store is a folder, and may be on the mount, but Iris wants its URL, ``file://`` included.
 #
-# * **Zarr** can be loaded by Iris 3.16 and later, by URL like OPeNDAP.
-# * **PP packed with WGDOS** is PP, but to unpack it Iris needs ``mo_pack``, which ``pip`` does
-#   not find.
+# One more is not on the list.
+# **PP packed with WGDOS** is PP, but to unpack it Iris needs ``mo_pack``, which ``pip`` does not
+# find.
 
 # %% C25, C26
 # Save what can be saved

@@ -1,9 +1,9 @@
-"""Unpack the ``s3fs`` of a newer Debian release into a folder, beside the one that is installed.
+"""Unpack the ``s3fs`` of another Debian release into a folder, beside the one that is installed.
 
-Run as ``python -m proof.newer_s3fs FOLDER``, on Debian. It prints the program's folder; with that
-first on ``PATH`` everything here is done with that version. Nothing is installed: the program
-comes with the libraries of its release, and its own dynamic linker. Only with the rights of root
-an ordinary user can mount, so ``fusermount3`` is the one that is installed, or that of FUSE 2.
+Run as ``python3 -m machines.other_s3fs FOLDER``, on Debian; it needs nothing but Python itself.
+With the folder first on ``PATH`` everything here is done with that version. Nothing is installed:
+the program comes with the libraries of its release, and its own dynamic linker. Only with the
+rights of root an ordinary user can mount, so ``fusermount`` is the one that is installed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ import argparse
 import shutil
 import subprocess
 from pathlib import Path
-
-from s3_mounts.errors import SetupError
-from s3_mounts.program import s3fs_version
 
 _WRAPPER = """\
 #!/bin/sh
@@ -39,21 +36,22 @@ def unpack(folder: Path, release: str) -> Path:
 
     Raises
     ------
-    SetupError
+    SystemExit
         If this is no Debian, or its registry does not have it.
     """
     folder = folder.absolute()
     program = folder / "s3fs"
     if not program.exists():
         if not shutil.which("apt-get") or not shutil.which("dpkg"):
-            raise SetupError("expected a Debian, whose packages can be unpacked, found none.")
+            raise SystemExit("expected a Debian, whose packages can be unpacked, found none.")
         root = folder / "root"
         for package in _download(folder, release):
             subprocess.run(["dpkg", "--extract", package, root], check=True)
-        _write_wrapper(program, root)
         installed = shutil.which("fusermount3") or shutil.which("fusermount")
-        if installed:
-            (folder / "fusermount3").symlink_to(installed)
+        for name in ("fusermount", "fusermount3"):
+            if installed and not shutil.which(name):
+                (folder / name).symlink_to(installed)
+        _write_wrapper(program, root)
     return program
 
 
@@ -63,7 +61,7 @@ def _download(folder: Path, release: str) -> list[Path]:
     status = folder / "status"
     status.touch()
     sources = folder / "sources.list"
-    sources.write_text(f"deb {_mirror()} {release} main\n")
+    sources.write_text(f"deb {mirror()} {release} main\n")
     apt = [
         "apt-get",
         *("-o", f"Dir::State={folder / 'state'}", "-o", f"Dir::State::status={status}"),
@@ -75,26 +73,38 @@ def _download(folder: Path, release: str) -> list[Path]:
             command = [*command, "install", "s3fs"]
         done = subprocess.run([*apt, *command], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SetupError(
+            raise SystemExit(
                 f"expected to download s3fs of Debian {release}, but apt-get says:\n{done.stderr}"
             )
     return sorted((folder / "cache" / "archives").glob("*.deb"))
 
 
-def _mirror() -> str:
-    """Ask apt where this machine gets Debian's packages."""
+def mirror() -> str:
+    """Ask apt where this machine gets Debian's packages.
+
+    Returns
+    -------
+    str
+        The address of the archive.
+
+    Raises
+    ------
+    SystemExit
+        If apt knows none.
+    """
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(ORIGIN)"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = [line.split()[0] for line in said.splitlines() if line.endswith(" main Debian")]
     mirrors = [uri for uri in found if "security" not in uri]
     if not mirrors:
-        raise SetupError("expected Debian's registry among the sources of apt. Run apt-get update.")
+        raise SystemExit("expected Debian's registry among the sources of apt. Run apt-get update.")
     return mirrors[0]
 
 
 def _write_wrapper(program: Path, root: Path) -> None:
     linker = next(path for path in root.glob("**/ld-linux*.so.*") if not path.is_symlink())
-    libraries = {str(path.parent) for path in root.glob("usr/lib/*/*.so.*")}
+    # Up to Debian 12 some packages have theirs in /lib.
+    libraries = {str(path.parent) for path in root.glob("**/lib/*/*.so.*")}
     (real,) = root.glob("usr/bin/s3fs")
     program.write_text(
         _WRAPPER.format(linker=linker, libraries=":".join(sorted(libraries)), program=real)
@@ -109,8 +119,7 @@ def main() -> None:
     parser.add_argument("--release", default="sid")
     arguments = parser.parse_args()
     program = unpack(arguments.folder, arguments.release)
-    major, minor = s3fs_version(program)
-    print(f"s3fs {major}.{minor} is in {program.parent}")
+    subprocess.run([program, "--version"], check=True)
 
 
 if __name__ == "__main__":

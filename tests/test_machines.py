@@ -1,0 +1,36 @@
+import os
+import re
+
+import pytest
+
+from machines import fresh
+from proof.project import ROOT
+from s3_mounts.program import SHOWN
+
+
+def test_the_commands_are_those_of_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    for session in ("docs", "tests"):
+        assert f"\n$ {fresh.printed_command(session)}\n" in readme
+
+
+def test_the_readme_names_every_program_that_is_installed():
+    named = re.search(r"call are (.*?) and `(\w+)`\.", (ROOT / "README.md").read_text())
+    programs = [*re.findall(r"`(\w+)`", named[1]), named[2]]
+    assert programs == ["s3fs", *SHOWN]
+
+
+def test_what_a_run_has_said_is_counted():
+    said = (
+        "200 blocks: 169 run, 31 with a reason\nThe blocks took 69% on top of the tests.\n"
+        "22 failed, 298 passed, 5 errors in 180.11s (0:03:00)\n"
+        "==== 9 failed, 1089 passed, 1 skipped in 655.95s (0:10:55) ====\n"
+    )
+    assert fresh.counts(said) == {"blocks run": 169, "failed": 9, "passed": 1089, "skipped": 1}
+
+
+def test_what_a_machine_needs_is_said_at_once(monkeypatch, no_programs):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(fresh, "_find", lambda program: None)
+    with pytest.raises(SystemExit, match="root, a Debian, the program debootstrap, .* unshare,"):
+        fresh.require_root()
