@@ -62,6 +62,30 @@ def test_sandbox_can_be_used_and_leaves_nothing(ending):
     assert not os.path.exists(mount_point)
 
 
+INTERRUPTED = """
+import sys
+from s3_mounts import __main__
+from s3_mounts.checking import Result
+
+def check(options):
+    yield Result("ok", "a", "b")
+    exec("raise KeyboardInterrupt")
+
+__main__.check = check
+sys.argv = ["s3_mounts", "check"]
+sys.exit(__main__.main())
+"""
+
+
+def test_a_check_that_is_interrupted_anywhere_ends_with_130(tmp_path):
+    """Python 3.13 ended by the signal."""
+    (tmp_path / "program.py").write_text(INTERRUPTED)
+    command = [sys.executable, "-m", "program"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 130, ended.stderr
+    assert "Interrupted." in ended.stdout
+
+
 def test_sandbox_does_not_take_a_bucket_of_the_readers_own(monkeypatch):
     monkeypatch.setenv("S3_MOUNTS_BUCKET", "our-data")
     ended = subprocess.run([*COMMAND, "sandbox"], capture_output=True, text=True)

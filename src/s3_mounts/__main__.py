@@ -83,6 +83,9 @@ def check_store(arguments: argparse.Namespace) -> int:
                 if not result.passed:
                     wrong.append(result)
     except KeyboardInterrupt:
+        # Python notes that code from a string was interrupted, as some is in an import, and ends
+        # by the signal whatever is returned here; to run such code anew takes the note away.
+        exec("")
         print("\nInterrupted. What was written has been removed, or the next sandbox removes it.")
         return 130
     required = [result.subject for result in wrong if result.required]
