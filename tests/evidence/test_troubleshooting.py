@@ -4,6 +4,7 @@ Each of these tests belongs to the section of the page that names it, and looks 
 the title of that section in what a program really said.
 """
 
+import contextlib
 import datetime
 import http.server
 import os
@@ -490,6 +491,28 @@ def test_a_mount_of_another_user(root, sandbox, open_folder, seen):
         seen(said)
     with mount(sandbox.source, path, ["allow_other", "umask=0022"]):
         assert run(f"{NOBODY} ls my_bucket", open_folder) == (0, "air_temp.pp\n")
+
+
+def test_an_object_that_may_be_listed_and_not_read(sandbox, mount_point):
+    """The bucket is listed without a key, and one object of two is public."""
+    sandbox.add_file(sample_path("air_temp.pp"), "private.pp")
+    sandbox.client.put_object_acl(Bucket=sandbox.bucket, Key="air_temp.pp", ACL="public-read")
+    with mount(sandbox.source, mount_point, ["public_bucket=1"]):
+        status, said = run("ls -l --time-style=+ .", mount_point)
+        assert os.path.getsize(mount_point / "air_temp.pp") == 28304
+        # It has no permissions, which root does not need.
+        refused = contextlib.nullcontext() if os.geteuid() == 0 else pytest.raises(PermissionError)
+        with refused:
+            assert (mount_point / "private.pp").read_bytes() == b""
+    shown = dict(re.findall(r"(?m)^\S+ +1 +\S+ +\S+ +(\d+) +(\S+)$", said))
+    version = s3fs_version(find_s3fs())
+    if version < (1, 95):
+        assert (status, shown) == (0, {"28304": "air_temp.pp", "0": "private.pp"})
+    elif version < (1, 97):
+        assert "reading directory '.': Operation not permitted" in said
+        assert (status, shown) == (2, {})
+    else:
+        assert (status, shown) == (0, {"28304": "air_temp.pp"})
 
 
 def test_a_listing_asks_for_each_file(sandbox, mount_point):
