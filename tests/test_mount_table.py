@@ -2,9 +2,21 @@ import os
 import subprocess
 from pathlib import Path
 
+import iris
+import psutil
 import pytest
 
-from s3_mounts import UnmountError, mount, mount_table, unmount
+from s3_mounts import (
+    MountPointError,
+    UnmountError,
+    doctor,
+    mount,
+    mount_table,
+    sample_path,
+    save_cube,
+    unmount,
+)
+from s3_mounts.mounting import endpoint_options
 
 
 def test_absolute_resolves_links_in_every_part(tmp_path):
@@ -57,6 +69,76 @@ def test_a_relative_mount_point_is_found_too(sandbox, mount_point):
     sandbox.shell(f"s3fs {sandbox.source} my_bucket")
     assert len(mount_table.servers(mount_point)) == 1
     sandbox.shell("umount my_bucket")
+
+
+@pytest.fixture
+def started_below(sandbox, mount_point):
+    """A mount whose process was started in its directory, while ``PWD`` says another one."""
+    command = ["s3fs", sandbox.source, mount_point.name]
+    options = [word for o in endpoint_options(sandbox.endpoint) for word in ("-o", o)]
+    environment = os.environ | {"PWD": "/"}
+    subprocess.run([*command, *options], cwd=mount_point.parent, env=environment, check=True)
+    yield mount_point
+    mount_table.abandon(mount_point)
+
+
+def test_the_process_of_a_mount_is_found_wherever_it_was_started(started_below, monkeypatch):
+    for name in ("date_microseconds", "lam_pole_offset"):
+        monkeypatch.setattr(iris.FUTURE, name, True)
+    (process,) = mount_table.servers(started_below)
+    assert mount_table.mounted_source(started_below)[0] == "climate-data"
+    save_cube(iris.load_cube(sample_path("air_temp.pp")), started_below / "saved.pp")
+    assert doctor.examine()[6].found.count(str(started_below)) == 1
+    assert "without an s3fs" not in doctor.examine()[6].found
+    with pytest.raises(MountPointError, match="a file system of type fuse.s3fs is mounted already"):
+        mount("climate-data", started_below)
+    unmount(started_below)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_kernel_tells_two_mounts_apart(sandbox, started_below):
+    other = sandbox.directory / "other"
+    other.mkdir()
+    with mount(sandbox.source, other):
+        (one,), (two,) = mount_table.servers(started_below), mount_table.servers(other)
+        assert one != two
+
+
+def test_on_an_old_kernel_the_command_line_tells(sandbox, mount_point, monkeypatch):
+    monkeypatch.setattr(mount_table, "_connection", lambda description: None)
+    with mount(sandbox.source, mount_point):
+        assert len(mount_table.servers(mount_point)) == 1
+        assert mount_table.servers(sandbox.directory) == []
+        assert mount_table.mounted_source(mount_point) == (sandbox.source, sandbox.endpoint)
+
+
+@pytest.mark.parametrize(
+    ("options", "entry"),
+    [
+        ([], "climate-data fuse.s3fs"),
+        (["fsname=NAME"], "NAME       fuse.s3fs"),
+        (["subtype=mine"], "climate-data fuse.mine"),
+        (["fsname=NAME,subtype=mine,ro"], "NAME       fuse.mine"),
+    ],
+)
+def test_the_mount_table_shows_the_bucket_or_the_name_that_is_given(
+    sandbox, mount_point, options, entry
+):
+    with mount(sandbox.source, mount_point, options):
+        shown = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", mount_point]
+        said = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+        assert said.split() == entry.split()
+        assert mount_point in mount_table.mount_points()
+        with pytest.raises(MountPointError, match="mounted already"):
+            mount(sandbox.source, mount_point)
+    assert mount_table.topmost(mount_point) is None
+
+
+def test_a_name_that_only_s3fs_was_given_is_unmounted_too(sandbox, mount_point):
+    sandbox.shell(f"s3fs {sandbox.source} my_bucket -o fsname=NAME")
+    assert mount_table.file_system_type(mount_point) == "fuse"
+    unmount(mount_point)
+    assert mount_table.topmost(mount_point) is None
 
 
 @pytest.mark.parametrize("how", ["open file", "working directory", "memory map"])

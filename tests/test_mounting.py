@@ -417,6 +417,7 @@ def test_a_mount_that_hangs_is_unmounted_and_reported(
             unmount(mount_point, timeout=1)
     finally:
         server.kill()
+        server.wait(10)
     assert nothing_is_left(mount_point)
 
 

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import nbformat
+import netCDF4
 import psutil
 import pytest
 from nbclient import NotebookClient
 
-from s3_mounts import mount_table, sample_path
+from s3_mounts import mount, mount_table, sample_path
 from s3_mounts.mounting import endpoint_options
 from s3_mounts.program import FUSE_DEVICE, fusermount
 
@@ -87,6 +88,33 @@ def test_an_ordinary_user_unmounts(sandbox, users_mount_point, name):
     holder.communicate()
     _, running = psutil.wait_procs(serving, timeout=10)
     assert not running
+
+
+def test_an_error_in_a_with_block_is_not_replaced_though_its_traceback_holds_the_mount(
+    sandbox, mount_point
+):
+    sandbox.add_samples(["rotated_pole.nc"])
+    with pytest.raises(IndexError) as raised, mount(sandbox.source, mount_point) as folder:
+        fail_with_open_dataset(folder / "rotated_pole.nc")
+    assert "rotated_pole.nc" in "".join(raised.value.__notes__)
+    assert "unmounted lazily" in "".join(raised.value.__notes__)
+    assert mount_table.topmost(mount_point) is None
+
+
+def fail_with_open_dataset(path):
+    dataset = netCDF4.Dataset(path)
+    dataset["no such variable"]
+
+
+def test_an_error_in_a_with_block_unmounts_as_usual_where_nothing_holds_it(sandbox, mount_point):
+    with pytest.raises(InterruptedError) as raised, mount(sandbox.source, mount_point):
+        raise_there()
+    assert not hasattr(raised.value, "__notes__")
+    assert mount_table.topmost(mount_point) is None
+
+
+def raise_there():
+    raise InterruptedError
 
 
 def test_a_notebook_holds_what_it_has_displayed_and_the_last_error(sandbox, mount_point):

@@ -175,7 +175,7 @@ def _server(mount_point: Path) -> str:
 
 
 def _is_mounted(source: str, mount_point: Path, options: Sequence[str]) -> bool:
-    if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+    if not mount_table.is_s3fs(mount_table.topmost(mount_point)):
         return False
     serving = mount_table.servers(mount_point)
     if not serving and _is_dead(mount_point):
@@ -206,7 +206,7 @@ def _is_dead(mount_point: Path) -> bool:
 
 
 def _remove(mount_point: Path) -> None:
-    if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+    if not mount_table.is_s3fs(mount_table.topmost(mount_point)):
         return
     try:
         unmount(mount_point, timeout=_BUSY)

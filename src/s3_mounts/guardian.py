@@ -186,7 +186,7 @@ def detach_dead(mount_point: str) -> None:
     escaped = mount_point.replace("\\", r"\134").replace(" ", r"\040")
     escaped = escaped.replace("\t", r"\011").replace("\n", r"\012")
     while any(
-        " - fuse.s3fs " in line and line.split(" ", 5)[4] == escaped
+        " - fuse" in line and line.split(" ", 5)[4] == escaped
         for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").split("\n")
     ):
         look = subprocess.Popen(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import psutil
 
@@ -20,21 +22,24 @@ from s3_mounts import guardian
 from s3_mounts.errors import UnmountError
 
 FILE_SYSTEM_TYPE = "fuse.s3fs"
+"""What the kernel calls it, unless an option of s3fs says otherwise."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the kernel's mount table."""
+
+    device: int
+    """The minor number of the file system, which is that of the connection to its process."""
+
+    path: Path
+    type: str
+    writable: bool
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that keeps a mount busy.
-
-    Attributes
-    ----------
-    pid : int
-        The process.
-    command : str
-        Its command line.
-    path : str
-        What it holds: an open file, a memory-mapped file or its working directory.
-    """
+    """A process that keeps a mount busy, and the path that it holds."""
 
     pid: int
     command: str
@@ -44,19 +49,11 @@ class Holder:
         return f"process {self.pid} ({self.command}) holds {self.path}"
 
 
+# -- The mount table -------------------------------------------------------------------------------
+
+
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Find the path under which the kernel lists a mount point, without looking into it.
-
-    Parameters
-    ----------
-    path : path-like
-        A mount point.
-
-    Returns
-    -------
-    Path
-        The path as the kernel lists it.
-    """
+    """Find the path under which the kernel lists a mount point, without looking into it."""
     path = Path(os.path.abspath(path))
     path = path.parent.resolve() / path.name
     # Unlike stat, readlink does not ask the file system that is mounted there.
@@ -65,167 +62,99 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def file_system_type(mount_point: Path) -> str | None:
-    """Look up what is mounted on a directory.
-
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
-
-    Returns
-    -------
-    str or None
-        The type of the topmost file system, ``"fuse.s3fs"`` for s3fs; None where the directory
-        is no mount point.
-    """
-    topmost = None
-    for partition in psutil.disk_partitions(all=True):
-        if partition.mountpoint == str(mount_point):
-            topmost = partition.fstype
-    return topmost
+def entries() -> Iterator[Entry]:
+    """Yield all mounts that this process can see, the oldest first."""
+    table = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    for line in table.split("\n")[:-1]:
+        # See https://docs.kernel.org/filesystems/proc.html, section 3.5.
+        ours, _, theirs = line.partition(" - ")
+        _, _, device, _, place, options, *_ = ours.split(" ")
+        path = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), place)
+        writable = "ro" not in (*options.split(","), *theirs.split(" ")[2].split(","))
+        yield Entry(int(device.partition(":")[2]), Path(path), theirs.partition(" ")[0], writable)
 
 
-def containing(path: Path) -> tuple[Path, str, bool]:
-    """Find the mount that a path is on, from the text of the path alone.
-
-    Parameters
-    ----------
-    path : Path
-        An absolute path without symbolic links.
-
-    Returns
-    -------
-    mount_point : Path
-        The innermost mount point around it.
-    file_system_type : str
-        The type of what is mounted there.
-    writable : bool
-        Whether it is mounted for writing.
-    """
-    found = Path("/"), "", True
-    for partition in psutil.disk_partitions(all=True):
-        mount_point = Path(partition.mountpoint)
-        # Of several mounts on one directory the last one is on top.
-        if path.is_relative_to(mount_point) and mount_point.is_relative_to(found[0]):
-            found = mount_point, partition.fstype, "ro" not in partition.opts.split(",")
+def topmost(mount_point: Path) -> Entry | None:
+    """Look up what is mounted on a directory, on top of all else."""
+    found = None
+    for entry in entries():
+        if entry.path == mount_point:
+            found = entry
     return found
+
+
+def file_system_type(mount_point: Path) -> str | None:
+    """Look up the type of what is mounted on a directory; None where it is no mount point."""
+    entry = topmost(mount_point)
+    return entry.type if entry else None
+
+
+def containing(path: Path) -> Entry:
+    """Find the mount that an absolute path without links is on, from the text of the path alone."""
+    found = Entry(0, Path("/"), "", True)
+    for entry in entries():
+        # Of several mounts on one directory the last one is on top.
+        if path.is_relative_to(entry.path) and entry.path.is_relative_to(found.path):
+            found = entry
+    return found
+
+
+def is_s3fs(entry: Entry | None) -> TypeGuard[Entry]:
+    """Tell whether a bucket is mounted, though an option may have changed the type's name."""
+    if not entry or not entry.type.startswith("fuse"):
+        return False
+    return entry.type == FILE_SYSTEM_TYPE or bool(_serving(entry))
 
 
 def mount_points() -> list[Path]:
-    """List the mount points of s3fs on this machine.
+    """List the mount points of s3fs on this machine, the oldest first."""
+    return [entry.path for entry in entries() if is_s3fs(entry)]
 
-    Returns
-    -------
-    list of Path
-        The mount points, the oldest first.
-    """
-    return [
-        Path(partition.mountpoint)
-        for partition in psutil.disk_partitions(all=True)
-        if partition.fstype == FILE_SYSTEM_TYPE
-    ]
+
+# -- Processes -------------------------------------------------------------------------------------
 
 
 def servers(mount_point: Path) -> list[psutil.Process]:
-    """Find the ``s3fs`` processes that serve a mount point.
+    """Find the ``s3fs`` processes that serve a mount point, among those this user may look at.
 
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
-
-    Returns
-    -------
-    list of psutil.Process
-        Processes that this user may look at: normally one; none where it has died.
+    The kernel numbers the connection between a mount and its process. Where it does not tell the
+    number, and where nothing is mounted any more or yet, the command line says who it is.
     """
-    found = []
+    entry = topmost(mount_point)
+    return (entry and _serving(entry)) or [
+        process
+        for process, connections in _s3fs_processes()
+        if (not entry or None in connections) and mount_point == _arguments(process)[1]
+    ]
+
+
+def _serving(entry: Entry) -> list[psutil.Process]:
+    return [process for process, numbers in _s3fs_processes() if entry.device in numbers]
+
+
+def _s3fs_processes() -> Iterator[tuple[psutil.Process, list[int | None]]]:
+    """Yield every s3fs that has the device open, with the numbers of its connections."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if "/dev/fuse" in _links(process):
-                started_in = process.environ().get("PWD", "/")
-                words = (os.path.join(started_in, word) for word in _command_line(process))
-                if mount_point in map(absolute, words):
-                    found.append(process)
-    return found
+            if _is_program(process):
+                folder = Path("/proc", str(process.pid))
+                numbers = [
+                    _connection(folder / "fdinfo" / link.name)
+                    for link, target in _links(folder / "fd")
+                    if target == "/dev/fuse"
+                ]
+                if numbers:
+                    yield process, numbers
 
 
-def mounted_source(mount_point: Path) -> tuple[str, str] | None:
-    """Find out which bucket is mounted, from the command line of the ``s3fs`` that serves it.
-
-    Unlike `servers`, this also finds the process of another user.
-
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
-
-    Returns
-    -------
-    tuple of str, or None
-        What is mounted, ``bucket`` or ``bucket:/prefix``, and the address of its store.
-        None where no process is seen that serves it, or more than one.
-    """
-    found = set()
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError, ValueError, IndexError):
-            words = process.cmdline()
-            if "s3fs" in (Path(word).name for word in words):
-                source, place, url = _arguments(words)
-                if mount_point == absolute(_started_in(process) / place):
-                    found.add((source, url))
-    return found.pop() if len(found) == 1 else None
+def _is_program(process: psutil.Process) -> bool:
+    # A dynamic linker may come before the program.
+    return any(os.path.basename(word) == "s3fs" for word in _command_line(process))
 
 
-def _started_in(process: psutil.Process) -> Path:
-    # s3fs changes to the root directory; only the owner may see where it was before.
-    with contextlib.suppress(psutil.Error):
-        return Path(process.environ().get("PWD", "/"))
-    return Path("/")
-
-
-def _arguments(words: list[str]) -> tuple[str, str, str]:
-    """Read bucket, mount point and address of the store from the command line of an s3fs."""
-    names = []
-    options = []
-    rest = iter(words)
-    for word in rest:
-        if word.startswith("-o"):
-            options += (word[2:] or next(rest, "")).split(",")
-        elif not word.startswith("-"):
-            names.append(word)
-    values = dict(option.split("=", 1) for option in options if "=" in option)
-    *before, place = names
-    source = values.get("bucket") or before[-1]
-    # s3fs cuts what it was given at the colon.
-    if source.startswith("/"):
-        source = f"{before[-2]}:{source}"
-    return source, place, values.get("url", "https://s3.amazonaws.com")
-
-
-def holders(mount_point: Path) -> list[Holder]:
-    """Find the processes that keep a mount busy.
-
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
-
-    Returns
-    -------
-    list of Holder
-        One entry for each process that this user may look at.
-    """
-    found = []
-    inside = f"{mount_point}/"
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            for path in (*_links(process), *_maps(process)):
-                if f"{path}/".startswith(inside):
-                    found.append(Holder(process.pid, " ".join(process.cmdline()), path))
-                    break
-    return found
+def _connection(description: Path) -> int | None:
+    found = re.search(r"(?m)^fuse_connection:\s*(\d+)", description.read_text())
+    return int(found[1]) if found else None
 
 
 def _command_line(process: psutil.Process) -> list[str]:
@@ -234,36 +163,81 @@ def _command_line(process: psutil.Process) -> list[str]:
     return os.fsdecode(content).split("\0")[:-1]
 
 
-def _links(process: psutil.Process) -> Iterator[str]:
-    folder = Path("/proc", str(process.pid))
-    for link in (folder / "cwd", folder / "root", *(folder / "fd").iterdir()):
+def mounted_source(mount_point: Path) -> tuple[str, str] | None:
+    """Find out what is mounted, and the address of its store, from the command line of s3fs.
+
+    Unlike `servers`, this also finds the process of another user. It is None where no process is
+    seen that serves the mount, or more than one.
+    """
+    serving = servers(mount_point) or [
+        process for process in psutil.process_iter() if mount_point == _arguments(process)[1]
+    ]
+    found = {(source, url) for source, _, url in map(_arguments, serving)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _arguments(process: psutil.Process) -> tuple[str, Path | None, str]:
+    """Read bucket, mount point and address of the store from the command line of an s3fs."""
+    names = []
+    options = []
+    try:
+        if not _is_program(process):
+            return "", None, ""
+        rest = iter(_command_line(process))
+        # s3fs changes to the root directory; only the owner may see where it was before.
+        started_in = "/"
+        with contextlib.suppress(psutil.Error):
+            started_in = process.environ().get("PWD", "/")
+    except (psutil.Error, OSError):
+        return "", None, ""
+    for word in rest:
+        if word.startswith("-o"):
+            options += (word[2:] or next(rest, "")).split(",")
+        elif not word.startswith("-"):
+            names.append(word)
+    values = dict(option.split("=", 1) for option in options if "=" in option)
+    source = values.get("bucket") or (names[-2] if names[1:] else "")
+    # s3fs cuts what it was given at the colon.
+    if source.startswith("/") and names[2:]:
+        source = f"{names[-3]}:{source}"
+    place = absolute(os.path.join(started_in, names[-1]))
+    return source, place, values.get("url", "https://s3.amazonaws.com")
+
+
+def holders(mount_point: Path) -> list[Holder]:
+    """Find the processes that keep a mount busy, among those that this user may look at."""
+    found = []
+    inside = f"{mount_point}/"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            folder = Path("/proc", str(process.pid))
+            links = (path for place in (folder, folder / "fd") for _, path in _links(place))
+            for path in (*links, *_maps(folder)):
+                if f"{path}/".startswith(inside):
+                    found.append(Holder(process.pid, " ".join(process.cmdline()), path))
+                    break
+    return found
+
+
+def _links(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the links in a folder of a process, which may close a file meanwhile."""
+    for link in folder.iterdir():
         with contextlib.suppress(OSError):
-            yield os.readlink(link)
+            yield link, os.readlink(link)
 
 
-def _maps(process: psutil.Process) -> Iterator[str]:
-    maps = Path("/proc", str(process.pid), "maps").read_text(errors="surrogateescape")
-    for line in maps.split("\n"):
+def _maps(folder: Path) -> Iterator[str]:
+    for line in (folder / "maps").read_text(errors="surrogateescape").split("\n"):
         _, slash, path = line.partition("/")
         if slash:
             yield f"/{path}"
 
 
+# -- The end of a mount ----------------------------------------------------------------------------
+
+
 def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProcess[str]:
-    """Ask the kernel once to drop a mount.
-
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
-    lazy : bool, default: False
-        Take the mount out of the tree now, whoever still uses it.
-
-    Returns
-    -------
-    subprocess.CompletedProcess
-        The command that was run, its exit status and what it said.
-    """
+    """Ask the kernel once to drop a mount; lazily, whoever still uses it."""
     return subprocess.run(
         guardian.detach_command(mount_point, lazy=lazy),
         stdout=subprocess.PIPE,
@@ -278,52 +252,39 @@ def abandon(mount_point: Path) -> None:
 
     What was not uploaded yet is lost.
     The processes go first, since a detached mount whose server hangs cannot be found again.
-
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
     """
-    serving = servers(mount_point)
-    for process in serving:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(serving, timeout=5)
-    while file_system_type(mount_point) == FILE_SYSTEM_TYPE:
-        if detach(mount_point, lazy=True).returncode:
-            break
+    while True:
+        entry = topmost(mount_point)
+        if entry and not is_s3fs(entry):
+            return
+        serving = servers(mount_point)
+        for process in serving:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(serving, timeout=5)
+        if not entry or detach(mount_point, lazy=True).returncode:
+            return
 
 
 def abandon_below(directory: Path) -> None:
-    """Get rid of every mount of s3fs below a directory at any price, see `abandon`.
-
-    Parameters
-    ----------
-    directory : Path
-        An absolute path.
-    """
+    """Get rid of every mount of s3fs below a directory at any price, see `abandon`."""
     for mount_point in reversed(mount_points()):
         if mount_point.is_relative_to(directory):
             abandon(mount_point)
 
 
 def remove_folder(directory: Path) -> None:
-    """Remove a directory, but never the objects of a bucket that is still mounted below it.
-
-    Parameters
-    ----------
-    directory : Path
-        An absolute path; it may be gone already.
+    """Remove a directory that may be gone, but never what is mounted below it.
 
     Raises
     ------
     UnmountError
         If anything is mounted below it. Nothing is removed then.
     """
-    for partition in psutil.disk_partitions(all=True):
-        if Path(partition.mountpoint).is_relative_to(directory):
+    for entry in entries():
+        if entry.path.is_relative_to(directory):
             raise UnmountError(
-                f"expected to remove {directory}, but {partition.mountpoint} is still mounted, and"
+                f"expected to remove {directory}, but {entry.path} is still mounted, and"
                 " removing would delete what is in it. Unmount it, then remove the directory."
             )
     shutil.rmtree(directory, ignore_errors=True)

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -34,6 +34,9 @@ _SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")
 
 _TO_DIE = 5
 """How long to wait for a process that was killed, in seconds."""
+
+_AFTER_ERROR = 2
+"""How long to try to unmount when a ``with`` block has failed, in seconds."""
 
 _COMPAT_DIR_SINCE = (1, 93)
 
@@ -65,8 +68,20 @@ class Mount:
     def __enter__(self) -> Path:
         return self.path
 
-    def __exit__(self, *_: object) -> None:
-        self.unmount()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self.unmount()
+            return
+        # What has failed often keeps a file open as long as its error lives.
+        try:
+            self.unmount(timeout=_AFTER_ERROR)
+        except (UnmountError, MountPointError) as problem:
+            if mount_table.is_s3fs(mount_table.topmost(self.path)):
+                mount_table.detach(self.path, lazy=True)
+                guardian.release(self.path)
+                error.add_note(f"The bucket was unmounted lazily, since at this error {problem}")
+            else:
+                error.add_note(f"At this error {problem}")
 
     def __repr__(self) -> str:
         return f"<{self.source} mounted on {self.path}>"
@@ -122,6 +137,14 @@ def prefix_options(source: str) -> list[str]:
     if split_source(source)[1] and s3fs_version(find_s3fs()) >= _COMPAT_DIR_SINCE:
         return ["compat_dir"]
     return []
+
+
+def name_options(source: str, options: Iterable[str]) -> list[str]:
+    """List the options by which ``findmnt`` shows the bucket's name, unless others are given."""
+    given = option_values(options)
+    shown = {"fsname": source, "subtype": "s3fs"}
+    # A comma would end the option.
+    return [f"{k}={v}" for k, v in shown.items() if k not in given and "," not in v]
 
 
 def mount(
@@ -180,7 +203,7 @@ def mount(
     values = option_values(options)
     endpoint = endpoint_url(values.get("url"))
     pointing = [] if values.get("url") else endpoint_options(endpoint)
-    all_options = [*pointing, *prefix_options(source), *options]
+    all_options = [*pointing, *prefix_options(source), *name_options(source, options), *options]
     arguments = [word for option in all_options for word in ("-o", option)]
     with _alone_on(mount_point), tempfile.TemporaryFile() as log:
         _require_free_directory(mount_point)
@@ -273,7 +296,7 @@ def _ask_store(
 def _await_mount(
     process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
 ) -> None:
-    while mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+    while not mount_table.topmost(mount_point):
         if process.poll() is not None:
             raise MountError(
                 f"expected s3fs to mount on {mount_point}, but it ended with exit status"
@@ -356,12 +379,12 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
         If the mount stayed busy; the message names what holds it. Or if s3fs did not end.
     """
     mount_point = mount_table.absolute(path)
-    mounted = mount_table.file_system_type(mount_point)
-    if mounted != mount_table.FILE_SYSTEM_TYPE:
-        found = f"a file system of type {mounted}" if mounted else "nothing"
+    mounted = mount_table.topmost(mount_point)
+    if not mount_table.is_s3fs(mounted):
+        found = f"a file system of type {mounted.type}" if mounted else "nothing"
         raise MountPointError(f"expected a bucket mounted by s3fs on {mount_point}, found {found}.")
     serving = mount_table.servers(mount_point)
-    _detach(mount_point, lazy=lazy, deadline=time.monotonic() + timeout)
+    _detach(mounted, lazy=lazy, deadline=time.monotonic() + timeout)
     guardian.release(mount_point)
     if lazy:
         return
@@ -391,15 +414,15 @@ def _has_ended(process: psutil.Process) -> bool:
         return True
 
 
-def _detach(mount_point: Path, *, lazy: bool, deadline: float) -> None:
+def _detach(mounted: mount_table.Entry, *, lazy: bool, deadline: float) -> None:
     pause = 0.02
-    while (result := mount_table.detach(mount_point, lazy=lazy)).returncode:
-        if mount_table.file_system_type(mount_point) != mount_table.FILE_SYSTEM_TYPE:
+    while (result := mount_table.detach(mounted.path, lazy=lazy)).returncode:
+        if mount_table.topmost(mounted.path) != mounted:
             return
         # A dropped dataset keeps its file open until it is collected.
         gc.collect()
         if time.monotonic() > deadline:
-            raise UnmountError(_why_busy(mount_point, result.stdout.strip()))
+            raise UnmountError(_why_busy(mounted.path, result.stdout.strip()))
         time.sleep(pause)
         pause = min(2 * pause, 1)
 

@@ -186,20 +186,21 @@ def save_cube(
 def _below_mount(path: Path) -> tuple[Path, str]:
     """Find the mount point around a path, and the path below it, without a look into the mount."""
     path = Path(os.path.abspath(path))
-    mounted = ""
+    entry = None
     for folder in reversed(path.parents):
         place = mount_table.absolute(folder) / path.relative_to(folder)
-        mount_point, mounted, writable = mount_table.containing(place.parent)
-        if mounted == mount_table.FILE_SYSTEM_TYPE:
-            if not writable:
+        entry = mount_table.containing(place.parent)
+        if mount_table.is_s3fs(entry):
+            if not entry.writable:
                 raise MountPointError(
-                    f"expected {mount_point} to be mounted for writing, found it mounted with the"
+                    f"expected {entry.path} to be mounted for writing, found it mounted with the"
                     " option ro. Save elsewhere, or mount it without."
                 )
-            return mount_point, place.relative_to(mount_point).as_posix()
+            return entry.path, place.relative_to(entry.path).as_posix()
     raise MountPointError(
         f"expected a path below a bucket mounted by s3fs, but {path} is on a file system of type"
-        f" {mounted}. Mount the bucket first, or use iris.save for a local file."
+        f" {entry.type if entry else 'unknown'}. Mount the bucket first, or use iris.save for a"
+        " local file."
     )
 
 
@@ -246,7 +247,7 @@ def _next_date(s3: S3Client, bucket: str, key: str) -> float:
 
 def _new_folder(parent: str | os.PathLike[str] | None) -> Path:
     parent = Path(parent or tempfile.gettempdir()).resolve()
-    if mount_table.containing(parent)[1] == mount_table.FILE_SYSTEM_TYPE:
+    if mount_table.is_s3fs(mount_table.containing(parent)):
         raise SaveError(
             f"expected a directory on the local disk for the file, found one on a mounted bucket,"
             f" {parent}. Choose another one with local_directory."
