@@ -1,10 +1,13 @@
+import contextlib
 import os
 import re
 import signal
 
+import botocore.client
 import pytest
+from boto3.exceptions import S3UploadFailedError
 
-from s3_mounts import checking, mount, mount_table
+from s3_mounts import checking, mount, mount_table, start_sandbox
 from s3_mounts import sandbox as sandbox_module
 from s3_mounts.checking import NEEDED, SANDBOX_LIMITS, Result, check
 from s3_mounts.sandbox import OWN_BUCKET
@@ -124,6 +127,66 @@ def test_a_store_that_cannot_be_used_is_one_line(monkeypatch, server):
     assert (result.verdict, result.subject) == ("fails", "bucket")
     assert "cannot be reached" in result.found
     assert "my-secret" not in result.found
+
+
+@pytest.fixture
+def own_bucket(sandbox):
+    """A bucket on the sandbox's server that a check takes for one of the reader's own."""
+    with start_sandbox("our-data") as own:
+        yield own
+
+
+def test_a_store_that_refuses_the_first_upload_is_one_line_and_nothing_is_left(own_bucket):
+    with own_bucket.failing("PutObject"):
+        (result,) = check(bucket=own_bucket.bucket)
+    assert (result.verdict, result.subject) == ("fails", "bucket")
+    assert "AccessDenied" in result.found
+    assert own_bucket.sizes() == {}
+
+
+def test_an_upload_that_is_refused_later_is_one_line_and_nothing_is_left(own_bucket, monkeypatch):
+    make = sandbox_module.bound_client
+
+    def refuse(*_):
+        raise S3UploadFailedError("refused, MissingContentLength")
+
+    def refusing(*arguments):
+        client = make(*arguments)
+        client.upload_file = refuse
+        return client
+
+    monkeypatch.setattr(sandbox_module, "bound_client", refusing)
+    (result,) = check(bucket=own_bucket.bucket)
+    assert (result.verdict, result.subject) == ("fails", "bucket")
+    assert "MissingContentLength" in result.found
+    assert own_bucket.sizes() == {}
+
+
+def test_a_store_that_makes_a_file_of_a_folder_is_one_line_and_nothing_is_left(
+    own_bucket, monkeypatch
+):
+    """As ``rclone serve s3`` does."""
+    call = botocore.client.BaseClient._make_api_call
+
+    def without_slash(self, operation, arguments):
+        if operation == "PutObject":
+            arguments = arguments | {"Key": arguments["Key"].rstrip("/")}
+        return call(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", without_slash)
+    (result,) = check(bucket=own_bucket.bucket)
+    assert "this store has no folders for s3fs" in result.found
+    assert own_bucket.sizes() == {}
+
+
+def test_the_bucket_to_check_is_named_without_the_environment(own_bucket, no_operations):
+    before = dict(os.environ)
+    with contextlib.closing(check(bucket=own_bucket.bucket)) as results:
+        next(results)
+        assert OWN_BUCKET not in os.environ
+        assert [key for key in own_bucket.sizes() if key.startswith("s3-mounts-check-")]
+    assert own_bucket.sizes() == {}
+    assert dict(os.environ) == before
 
 
 def test_a_check_that_is_broken_off_leaves_nothing(server):

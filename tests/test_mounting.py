@@ -402,6 +402,25 @@ def test_a_process_that_does_not_end_is_reported(sandbox, mount_point, monkeypat
     assert not process.is_running()
 
 
+def no_question(*_):
+    raise AssertionError("the store was asked")
+
+
+@pytest.mark.parametrize(("ask", "options"), [(False, []), (True, ["ssl_verify_hostname=0"])])
+def test_the_store_is_not_asked_where_that_is_not_wanted_or_not_possible(
+    sandbox, mount_point, monkeypatch, ask, options
+):
+    monkeypatch.setattr(mounting, "require_bucket", no_question)
+    with mount(sandbox.source, mount_point, options, ask=ask) as folder:
+        assert os.listdir(folder) == ["air_temp.pp"]
+
+
+def test_a_missing_bucket_that_is_not_asked_for_leaves_nothing(sandbox, mount_point):
+    with pytest.raises(MountError):
+        mount("no-such-bucket", mount_point, ask=False, timeout=5)
+    assert nothing_is_left(mount_point)
+
+
 @pytest.mark.parametrize("with_mtab", [True, False])
 def test_a_mount_that_hangs_is_unmounted_and_reported(
     sandbox, mount_point, tmp_path, with_mtab, monkeypatch

@@ -169,6 +169,33 @@ def test_operations_fail_as_told_and_then_work_again(sandbox):
     assert sandbox.sizes()["x"] == 1
 
 
+def test_failures_add_up_in_nested_blocks(sandbox):
+    def put():
+        sandbox.client.put_object(Bucket=sandbox.bucket, Key="x", Body=b"1")
+
+    with sandbox.failing("PutObject"):
+        with sandbox.failing("HeadObject", status=404):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                put()
+            with pytest.raises(ClientError, match="404"):
+                sandbox.client.head_object(Bucket=sandbox.bucket, Key="air_temp.pp")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            put()
+        sandbox.client.head_object(Bucket=sandbox.bucket, Key="air_temp.pp")
+    put()
+
+
+def test_traffic_is_counted_though_its_block_raises(sandbox):
+    with pytest.raises(InterruptedError), sandbox.traffic() as traffic:
+        list_and_raise(sandbox)
+    assert traffic.operations == {"ListObjects": 1}
+
+
+def list_and_raise(sandbox):
+    sandbox.sizes()
+    raise InterruptedError
+
+
 def test_own_bucket_with_a_prefix_is_a_clear_error_and_nothing_is_left(
     own_bucket, monkeypatch, tmp_path
 ):

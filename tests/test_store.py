@@ -1,4 +1,5 @@
 import contextlib
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -85,10 +86,60 @@ def test_another_region_passes_and_a_refusal_that_names_the_region_does_not(
         text=f"<Code>{code}</Code>",
         headers={"x-amz-bucket-region": "eu-west-1"},
     )
-    monkeypatch.setattr(store, "send", lambda request, timeout: answer)
+    monkeypatch.setattr(store, "send", lambda request, timeout, trust: answer)
     refusal = pytest.raises(StoreError, match=f"{status} {code}")
     with contextlib.nullcontext() if passes else refusal:
         require_bucket(sandbox.bucket)
+
+
+STORE = "https://store.example.org:8000"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "options", "url"),
+    [
+        (None, {}, "https://climate-data.s3.amazonaws.com/"),
+        (None, {"use_path_request_style": ""}, "https://s3.amazonaws.com/climate-data"),
+        (STORE, {}, "https://store.example.org:8000/climate-data"),
+        (STORE, {"url": STORE}, "https://climate-data.store.example.org:8000/"),
+        (STORE, {"url": STORE, "use_path_request_style": ""}, f"{STORE}/climate-data"),
+    ],
+)
+def test_the_store_is_asked_at_the_address_that_s3fs_takes(monkeypatch, endpoint, options, url):
+    asked = asked_with(monkeypatch, endpoint, options)
+    assert asked.url.partition("?")[0] == url
+
+
+@pytest.mark.parametrize(
+    ("options", "header", "trust"),
+    [
+        ({}, None, False),
+        ({"requester_pays": ""}, "requester", False),
+        ({"no_check_certificate": ""}, None, True),
+    ],
+)
+def test_the_store_is_asked_as_s3fs_asks(monkeypatch, options, header, trust):
+    asked = asked_with(monkeypatch, STORE, options)
+    assert asked.headers.get("x-amz-request-payer") == header
+    assert asked.trust == trust
+    signed = re.search("SignedHeaders=([^,]+)", asked.headers["Authorization"])[1].split(";")
+    assert ("x-amz-request-payer" in signed) == bool(header)
+
+
+def asked_with(monkeypatch, endpoint, options):
+    """Ask for a bucket, and catch the request."""
+    for name, value in (("ACCESS_KEY_ID", "me"), ("SECRET_ACCESS_KEY", "my-secret")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    asked = []
+
+    def send(request, timeout, trust):
+        request.trust = trust
+        asked.append(request)
+        return SimpleNamespace(status_code=200, text="", headers={})
+
+    monkeypatch.setattr(store, "send", send)
+    require_bucket("climate-data", endpoint, options=options)
+    return asked[0]
 
 
 def test_a_bucket_that_is_there_passes(sandbox):

@@ -71,13 +71,11 @@ def sandbox(arguments: argparse.Namespace) -> int:
 def check_store(arguments: argparse.Namespace) -> int:
     """Print what works on an object store; the status is 1 where something required does not."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if arguments.bucket:
-        os.environ[OWN_BUCKET] = arguments.bucket
-    if not os.environ.get(OWN_BUCKET):
+    if not arguments.bucket and not os.environ.get(OWN_BUCKET):
         print("No bucket of yours is named, so this checks the sandbox. Yours: --bucket NAME")
     wrong = []
     try:
-        with contextlib.closing(check(arguments.options)) as results:
+        with contextlib.closing(check(arguments.options, arguments.bucket)) as results:
             for result in results:
                 print(result, flush=True)
                 if not result.passed:

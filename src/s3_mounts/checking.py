@@ -112,7 +112,7 @@ class _DifferentError(Exception):
     """A step did not give what it should."""
 
 
-def check(options: Sequence[str] = ()) -> Generator[Result]:
+def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[Result]:
     """Try what s3fs, Iris and the lessons need of an object store.
 
     It works below a prefix of its own in your bucket, as `s3_mounts.start_sandbox` finds it, or
@@ -123,6 +123,8 @@ def check(options: Sequence[str] = ()) -> Generator[Result]:
     ----------
     options : sequence of str, optional
         Values for ``-o`` of s3fs.
+    bucket : str, optional
+        A bucket of yours, in place of ``S3_MOUNTS_BUCKET``.
 
     Yields
     ------
@@ -130,9 +132,10 @@ def check(options: Sequence[str] = ()) -> Generator[Result]:
         One for each thing that is tried, once it has been.
     """
     try:
-        sandbox = start_sandbox("s3-mounts-check", [SAMPLE])
+        sandbox = start_sandbox("s3-mounts-check", [SAMPLE], own_bucket=bucket)
     except S3MountsError as error:
-        yield Result("fails", "bucket", str(error))
+        told = [str(error), *getattr(error, "__notes__", [])]
+        yield Result("fails", "bucket", " ".join(told))
         return
     with sandbox:
         store = _Store(sandbox)

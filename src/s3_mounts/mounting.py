@@ -40,6 +40,15 @@ _AFTER_ERROR = 2
 
 _COMPAT_DIR_SINCE = (1, 93)
 
+NOT_ASKED = frozenset(
+    [
+        *("credlib", "ecs", "iam_role", "ibm_iam_auth", "ibm_iam_endpoint", "imdsv1only"),
+        *("cipher_suites", "ipresolve", "proxy", "proxy_cred_file", "ssl_client_cert"),
+        *("host", "servicepath", "sigv2", "ssl_verify_hostname"),
+    ]
+)
+"""Options of s3fs that change how it asks a store, and that nothing here can do alike."""
+
 _children: list[subprocess.Popen[bytes]] = []
 """The s3fs processes that this one has started, to be reaped when they have ended."""
 
@@ -154,6 +163,7 @@ def mount(
     *,
     timeout: float = 20,
     keep: bool = False,
+    ask: bool = True,
 ) -> Mount:
     """Mount a bucket on a directory, and make sure that it is usable.
 
@@ -162,7 +172,8 @@ def mount(
     ``public_bucket=1``.
     The address of the store is taken from the option ``url``, or from ``AWS_ENDPOINT_URL``, or else
     it is Amazon's own.
-    The store is asked for the bucket while ``s3fs`` starts.
+    The store is asked for the bucket while ``s3fs`` starts, as s3fs will ask it. With options
+    for what only s3fs can do, such as ``iam_role`` or ``proxy``, it is not.
 
     Parameters
     ----------
@@ -177,6 +188,8 @@ def mount(
     keep : bool, default: False
         Leave the bucket mounted when this process ends. By default it is unmounted then, even if
         the process is killed.
+    ask : bool, default: True
+        Ask the store for the bucket first, to say what is wrong where s3fs does not.
 
     Returns
     -------
@@ -218,7 +231,8 @@ def mount(
             start_new_session=True,
         )
         try:
-            _ask_store(source, endpoint, timeout, values)
+            if ask and not values.keys() & NOT_ASKED:
+                _ask_store(source, endpoint, timeout, values)
             _await_mount(process, mount_point, deadline, log)
             _await_answer(process, mount_point, deadline, log)
         except BaseException:

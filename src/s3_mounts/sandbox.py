@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -119,9 +120,20 @@ class Sandbox:
             The file.
         key : str, optional
             Its key, without the prefix of the sandbox; by default the name of the file.
+
+        Raises
+        ------
+        StoreError
+            If the store does not take it.
         """
-        key = key or Path(path).name
-        self.client.upload_file(os.fspath(path), self.bucket, f"{self.prefix}{key}")
+        key = f"{self.prefix}{key or Path(path).name}"
+        try:
+            self.client.upload_file(os.fspath(path), self.bucket, key)
+        except (Boto3Error, ClientError, BotoCoreError) as error:
+            raise StoreError(
+                f"expected to store {key!r} in the bucket {self.bucket!r}, but: {error}. Choose a"
+                " bucket to which you may write."
+            ) from error
 
     def sizes(self) -> dict[str, int]:
         """Ask the store, bypassing any mount, which objects it has.
@@ -165,14 +177,24 @@ class Sandbox:
         server = self._local_server("counts requests and bytes")
         before = server.settle()
         traffic = Traffic()
-        yield traffic
-        traffic.log = [
-            request for request in server.requests(since=before) if request.bucket == self.bucket
-        ]
+
+        def fill() -> None:
+            log = server.requests(since=before)
+            traffic.log = [request for request in log if request.bucket == self.bucket]
+
+        try:
+            yield traffic
+        except BaseException:
+            with contextlib.suppress(SandboxError):
+                fill()
+            raise
+        fill()
 
     @contextlib.contextmanager
     def failing(self, *operations: str, status: int = 403) -> Iterator[None]:
         """Have the local server refuse some S3 operations, of any bucket, while the block runs.
+
+        A block within another one adds to what fails.
 
         Parameters
         ----------
@@ -189,11 +211,12 @@ class Sandbox:
             If the bucket is the reader's own, whose server we cannot tell to fail.
         """
         server = self._local_server("can be told to fail")
-        server.fail(dict.fromkeys(operations, status))
+        before = server.faults
+        server.fail(before | dict.fromkeys(operations, status))
         try:
             yield
         finally:
-            server.fail({})
+            server.fail(before)
 
     def _local_server(self, ability: str) -> Server:
         if not self._server:
@@ -219,7 +242,9 @@ class Sandbox:
         return f"<sandbox: {self.source} at {self.endpoint or 'Amazon S3'}>"
 
 
-def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) -> Sandbox:
+def start_sandbox(
+    bucket: str, samples: Iterable[str] = (), *, port: int = 0, own_bucket: str | None = None
+) -> Sandbox:
     """Get a bucket to try things on, with real data in it.
 
     By default the bucket is on a local S3 server that is started for the purpose.
@@ -242,6 +267,8 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
         Files to put into the bucket, see `Sandbox.add_samples`.
     port : int, default: 0
         The port of the local server; 0 for any free one.
+    own_bucket : str, optional
+        A bucket of your own, in place of ``S3_MOUNTS_BUCKET``.
 
     Returns
     -------
@@ -258,7 +285,7 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
     """
     use_packaged_coastlines()
     remove_leftovers()
-    own = os.environ.get(OWN_BUCKET)
+    own = own_bucket or os.environ.get(OWN_BUCKET)
     if not own and os.environ.get(OWN_ENDPOINT):
         raise SandboxError(
             f"expected the name of a bucket of yours in {OWN_BUCKET}, since {OWN_ENDPOINT} is set,"
@@ -314,8 +341,11 @@ def start_sandbox(bucket: str, samples: Iterable[str] = (), *, port: int = 0) ->
         sandbox = Sandbox(own or bucket, prefix, endpoint, folder, s3, server, cleanup.pop_all())
     try:
         sandbox.add_samples(samples)
-    except BaseException:
-        sandbox.stop()
+    except BaseException as error:
+        try:
+            sandbox.stop()
+        except StoreError as left:
+            error.add_note(str(left))
         raise
     return sandbox
 
@@ -412,6 +442,15 @@ def _create_prefix(s3: S3Client, bucket: str, prefix: str) -> None:
     try:
         # A prefix without any object is taken for a mistake when it is mounted.
         s3.put_object(Bucket=bucket, Key=prefix)
+        listed = s3.list_objects(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        if not listed:
+            # Some stores make a file of it, beside which there can be no folder.
+            s3.delete_object(Bucket=bucket, Key=prefix.rstrip("/"))
+            raise StoreError(
+                f"expected your bucket {bucket!r} to list the object {prefix!r} that was just"
+                " stored, found nothing below it: this store has no folders for s3fs."
+                " Choose another store."
+            )
     except (ClientError, BotoCoreError) as error:
         raise StoreError(
             f"expected to write below {prefix!r} in your bucket {bucket!r}, but: {error}."

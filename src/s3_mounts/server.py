@@ -56,6 +56,8 @@ class Server:
         Its address.
     directory : Path
         A new folder for everything that is to go when the server ends.
+    faults : dict of str to int
+        What `fail` was last told.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Server:
 
     def __init__(self, port: int = 0) -> None:
         self.directory, self._lock = make_folder()
+        self.faults: dict[str, int] = {}
         with tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "s3_mounts.moto_server", str(self.directory), str(port)],
@@ -190,6 +193,7 @@ class Server:
             f"{self.url}/_s3_mounts/faults", data=json.dumps(faults).encode(), method="PUT"
         )
         _direct.open(request).close()
+        self.faults = faults
 
 
 def _close_in_fork() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from urllib3.exceptions import InsecureRequestWarning
 
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
@@ -175,21 +177,19 @@ def require_bucket(
     """
     bucket, prefix = split_source(source)
     query = {"list-type": "2", "max-keys": "1"} | ({"prefix": f"{prefix}/"} if prefix else {})
-    if endpoint:
-        url = f"{endpoint.rstrip('/')}/{quote(bucket)}"
-    else:
-        url = f"https://{quote(bucket)}.s3.amazonaws.com/"
     where = endpoint or "Amazon S3"
 
     credentials = s3fs_credentials(bucket, options)
-    request = AWSRequest("GET", f"{url}?{urlencode(query)}")
+    request = AWSRequest("GET", f"{_bucket_url(bucket, endpoint, options)}?{urlencode(query)}")
+    if "requester_pays" in options:
+        request.headers["x-amz-request-payer"] = "requester"
     if credentials:
         session = botocore.session.Session(include_builtin_handlers=False)
         named = options.get("region") or options.get("endpoint")
         region = named or session.get_config_variable("region") or "us-east-1"
         S3SigV4Auth(credentials, "s3", region).add_auth(request)
     try:
-        answer = send(request, timeout)
+        answer = send(request, timeout, trust="no_check_certificate" in options)
     except BotoCoreError as error:
         raise StoreError(
             f"expected an object store at {where}, but it cannot be reached: {error}."
@@ -208,7 +208,16 @@ def require_bucket(
     raise StoreError(_refusal(answer.status_code, answer.text, bucket, where))
 
 
-def send(request: AWSRequest, timeout: float) -> AWSResponse:
+def _bucket_url(bucket: str, endpoint: str | None, options: Mapping[str, str]) -> str:
+    """Write the address of a bucket as s3fs does: in the path, or else in the name of the host."""
+    address = (endpoint or _AMAZON).rstrip("/")
+    from_environment = endpoint and not options.get("url")
+    if from_environment or "use_path_request_style" in options:
+        return f"{address}/{quote(bucket)}"
+    return f"{address.replace('://', f'://{quote(bucket)}.', 1)}/"
+
+
+def send(request: AWSRequest, timeout: float, *, trust: bool = False) -> AWSResponse:
     """Send one request, through the proxy and with the certificates that are set for it.
 
     Parameters
@@ -217,6 +226,8 @@ def send(request: AWSRequest, timeout: float) -> AWSResponse:
         The request, signed or not.
     timeout : float
         How long to wait for a connection, and for an answer, in seconds.
+    trust : bool, default: False
+        Take any certificate.
 
     Returns
     -------
@@ -231,10 +242,11 @@ def send(request: AWSRequest, timeout: float) -> AWSResponse:
     session = botocore.session.Session(include_builtin_handlers=False)
     http = URLLib3Session(
         proxies=get_environ_proxies(str(request.url)),
-        verify=session.get_config_variable("ca_bundle") or True,
+        verify=not trust and (session.get_config_variable("ca_bundle") or True),
         timeout=max(1, math.ceil(timeout)),
     )
-    return http.send(request.prepare())
+    with warnings.catch_warnings(action="ignore", category=InsecureRequestWarning):
+        return http.send(request.prepare())
 
 
 def _refusal(status: int, body: str, bucket: str, where: str) -> str:

@@ -10,7 +10,7 @@ import time
 import pytest
 from certificates import make_certificate
 
-from s3_mounts import mount_table, unmount
+from s3_mounts import StoreError, mount, mount_table, unmount
 
 NAME = "localhost"
 
@@ -82,3 +82,13 @@ def test_s3fs_trusts_the_certificate_that_it_is_told(sandbox, mount_point, secur
         unmount(mount_point)
     finally:
         mount_table.abandon(mount_point)
+
+
+def test_the_helper_trusts_what_s3fs_is_told_to_trust(sandbox, mount_point, secure, monkeypatch):
+    port, _ = secure
+    monkeypatch.setenv("no_proxy", NAME)
+    options = [f"url=https://{NAME}:{port}", "use_path_request_style"]
+    with pytest.raises(StoreError, match="certificate verify failed"):
+        mount(sandbox.source, mount_point, options)
+    with mount(sandbox.source, mount_point, [*options, "no_check_certificate"]) as folder:
+        assert [path.name for path in folder.iterdir()] == ["air_temp.pp"]
