@@ -19,7 +19,7 @@ SITE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000/")
 SOURCE_URL = os.environ.get("SOURCE_URL", "")
 
 # Before cartopy is imported: the maps need no download.
-os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_mounts" / "natural_earth"))
+os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_sandbox" / "natural_earth"))
 
 import verified  # noqa: E402
 

@@ -21,8 +21,8 @@ SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 
 def install(session: nox.Session, group: str) -> None:
     """Install the helper, a group of dependencies, and the programs that lessons and pages call."""
-    session.install("-e.", *nox.project.dependency_groups(PYPROJECT, group))
-    session.run_install("python", "-m", "s3_mounts", "install", "--all")
+    session.install("-e.[lessons]", *nox.project.dependency_groups(PYPROJECT, group))
+    session.run_install("s3-mounts", "install", "--all")
 
 
 @nox.session
@@ -75,7 +75,7 @@ def fresh(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, spelling and types."""
-    session.install("-e.", *nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.install("-e.[lessons]", *nox.project.dependency_groups(PYPROJECT, "lint"))
     session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")
     session.run("mypy")
 

@@ -22,7 +22,8 @@ from iris.cube import Cube
 
 from benchmarks import results
 from proof.seaweedfs import KEY, SECRET, seaweedfs
-from s3_mounts import Sandbox, mount, save_cube, sparse_read_options, start_sandbox
+from s3_mounts import mount, save_cube, sparse_read_options
+from s3_sandbox import Sandbox, start_sandbox
 
 MEGABYTE = 1_000_000
 

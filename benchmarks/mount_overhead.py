@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from benchmarks import results
-from s3_mounts import mount, start_sandbox, unmount
-from s3_mounts.mounting import endpoint_options
+from s3_mounts import mount, unmount
+from s3_mounts.options import endpoint_options
+from s3_sandbox import start_sandbox
 
 ROUNDS = 40
 

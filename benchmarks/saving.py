@@ -14,7 +14,8 @@ import dask.array as da
 import iris
 
 from benchmarks import results
-from s3_mounts import fine_temperature, mount, save_cube, start_sandbox
+from s3_mounts import mount, save_cube
+from s3_sandbox import fine_temperature, start_sandbox
 
 FIELDS = 40
 LIMIT = 1.05

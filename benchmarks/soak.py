@@ -23,10 +23,12 @@ import boto3
 import psutil
 
 from benchmarks import results
-from s3_mounts import mount_table, start_sandbox
-from s3_mounts.mount_table import abandon_below, remove_folder
-from s3_mounts.sandbox import OWN_BUCKET
-from s3_mounts.server import shared_server
+from s3_mounts import mount_table
+from s3_mounts.mount_table import abandon_below
+from s3_sandbox import start_sandbox
+from s3_sandbox.folders import remove_folder
+from s3_sandbox.sandbox import OWN_BUCKET
+from s3_sandbox.server import shared_server
 
 BY_ITSELF = 200
 """How long mounts and processes may take to go by themselves, in seconds.
@@ -42,7 +44,8 @@ USER = """
 import os
 import shutil
 import iris
-from s3_mounts import mount, sample_path, start_sandbox
+from s3_mounts import mount
+from s3_sandbox import sample_path, start_sandbox
 while True:
     with start_sandbox(os.path.basename(os.environ["TMPDIR"]), ["air_temp.pp"]) as sandbox:
         mount_point = sandbox.directory / "my_bucket"
@@ -125,7 +128,7 @@ def one_round(
         time.sleep(0.1)
     left = {"hangs": hangs, "processes": len(processes), "mounts": len(mounts(folder))}
     left["folders before the next start"] = len(os.listdir(folder))
-    following = "from s3_mounts import start_sandbox; start_sandbox('soak').stop()"
+    following = "from s3_sandbox import start_sandbox; start_sandbox('soak').stop()"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run([sys.executable, "-c", following], env=environment, check=True, **quiet)
     left["folders"] = len(os.listdir(folder))

@@ -15,13 +15,8 @@ from iris.analysis import MEAN
 from iris.cube import Cube
 
 from benchmarks import results
-from s3_mounts import (
-    fine_temperature,
-    mount,
-    sparse_read_options,
-    start_sandbox,
-    whole_file_options,
-)
+from s3_mounts import mount, sparse_read_options, whole_file_options
+from s3_sandbox import fine_temperature, start_sandbox
 
 YEARS = 40
 RECIPES: dict[str, Callable[[Path], list[str]]] = {

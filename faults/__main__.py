@@ -19,8 +19,8 @@ import iris
 from faults.catalogue import CATALOGUE
 from faults.trials import Laboratory
 from proof.project import ROOT
-from s3_mounts import start_sandbox
 from s3_mounts.program import find_s3fs, s3fs_version
+from s3_sandbox import start_sandbox
 
 RESULTS = ROOT / "benchmarks" / "faults.json"
 WORKERS = 24

@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from s3_mounts.traffic import operation_name
+from s3_sandbox.traffic import operation_name
 
 PIECES = 20
 PAUSE = 0.15

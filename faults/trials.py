@@ -26,9 +26,10 @@ from faults import accesses
 from faults.network import Network
 from faults.patience import BOUNDED
 from faults.proxy import CONNECTIONS, Order
-from s3_mounts import Sandbox, fine_temperature, mount, mount_table, sparse_read_options, unmount
+from s3_mounts import mount, mount_table, sparse_read_options, unmount
 from s3_mounts.errors import UnmountError
-from s3_mounts.mounting import endpoint_options
+from s3_mounts.options import endpoint_options
+from s3_sandbox import Sandbox, fine_temperature
 
 _TO_CHECK = 100
 """How long a look at what is stored may take, in seconds."""

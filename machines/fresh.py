@@ -258,11 +258,11 @@ class Visitor:
         install = (
             "apt-get -qq update && apt-get -qq install --yes fuse3 > /dev/null &&"
             f" cd {self.clone.relative_to(self.root)} && PYTHONPATH=."
-            f" python3 -m machines.other_s3fs {OTHER_S3FS} --release {release}"
+            f" python3 -m machines.other_s3fs {OTHER_S3FS} --release {release} &&"
+            f" ln -s {OTHER_S3FS}/s3fs /usr/local/bin/s3fs"
         )
         if enter(self.root, f"cd /; {install}")[0]:
             raise SystemExit(f"expected the s3fs of Debian {release}, found none.")
-        self.before = f"export PATH={OTHER_S3FS}:$PATH; {self.before}"
 
     def type(self, command: str) -> tuple[int, str]:
         """Run a command in the clone; see `enter`."""

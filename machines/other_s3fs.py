@@ -67,6 +67,8 @@ def _download(folder: Path, release: str) -> list[Path]:
         *("-o", f"Dir::State={folder / 'state'}", "-o", f"Dir::State::status={status}"),
         *("-o", f"Dir::Cache={folder / 'cache'}", "-o", f"Dir::Etc::SourceList={sources}"),
         *("-o", "Dir::Etc::SourceParts=-", "-o", "APT::Sandbox::User=", "-qq"),
+        # A mirror may be a picture of an earlier day.
+        *("-o", "Acquire::Check-Valid-Until=false"),
     ]
     for command in (["update"], ["--yes", "--no-install-recommends", "--download-only"]):
         if "update" not in command:

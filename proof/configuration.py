@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from s3_mounts import StoreError, mount_table, unmount
-from s3_mounts.mounting import endpoint_options, prefix_options
-from s3_mounts.store import endpoint_url, require_bucket
+from s3_mounts.options import endpoint_options, endpoint_url, prefix_options
+from s3_mounts.store import require_bucket
 
 _UNIT_SECTIONS = {"Automount", "Install", "Mount", "Path", "Service", "Socket", "Timer", "Unit"}
 

@@ -253,7 +253,12 @@ DOCUMENTS = SybilCollection(
             fixtures=_fixtures,
         ),
         Sybil([MARKDOWN], path=_path, patterns=["*.md"], fixtures=_fixtures),
-        Sybil([REST], path=_path, patterns=["src/*/*.py", "proof/*.py"], fixtures=_fixtures),
+        Sybil(
+            [REST],
+            path=_path,
+            patterns=["src/*/*.py", "src/*/*/*.py", "proof/*.py"],
+            fixtures=_fixtures,
+        ),
         Sybil(
             [REST],
             path=_path,

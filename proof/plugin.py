@@ -23,9 +23,10 @@ from proof import claims, record
 from proof.documents import DOCUMENTS, blocks_of
 from proof.project import ROOT
 from proof.reader import BUCKET, SAMPLES, Reader
-from s3_mounts import mount_table, start_sandbox
-from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT
-from s3_mounts.server import Server, shared_server
+from s3_mounts import mount_table
+from s3_sandbox import start_sandbox
+from s3_sandbox.sandbox import OWN_BUCKET, OWN_ENDPOINT
+from s3_sandbox.server import Server, shared_server
 
 pytest_collect_file = DOCUMENTS.pytest()
 

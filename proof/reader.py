@@ -26,8 +26,8 @@ import psutil
 
 from proof import project
 from proof.compare import difference
-from s3_mounts import Sandbox
-from s3_mounts.terminal import s3fs_function
+from s3_sandbox import Sandbox
+from s3_sandbox.terminal import s3fs_function
 
 BUCKET = "climate-data"
 SAMPLES = ("air_temp.pp", "A1B.2098.pp", "A1B_north_america.nc", "GloSea4/ensemble_001.pp")

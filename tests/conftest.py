@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from s3_mounts import Sandbox, mount_table, start_sandbox
-from s3_mounts.server import Server
+from s3_mounts import mount_table
+from s3_sandbox import Sandbox, start_sandbox
+from s3_sandbox.server import Server
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def no_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def real_s3fs() -> str:
     """The path of the real program."""
     found = shutil.which("s3fs")
-    assert found, "the tests need the program s3fs: python -m s3_mounts install"
+    assert found, "the tests need the program s3fs: s3-mounts install"
     return found
 
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 from iris.cube import CubeList
 
-from s3_mounts import SandboxError, data, fine_temperature, sample_path
+from s3_sandbox import SandboxError, data, fine_temperature, sample_path
 
 
 def test_a_sample_is_a_file():
@@ -50,7 +50,7 @@ def test_coastlines_are_drawn_without_a_download(order, tmp_path):
         [
             "import matplotlib; matplotlib.use('agg')",
             "import matplotlib.pyplot as plt",
-            "from s3_mounts.data import use_packaged_coastlines",
+            "from s3_sandbox.data import use_packaged_coastlines",
             *lines,
             "axes = plt.axes(projection=ccrs.PlateCarree())",
             "axes.coastlines(resolution='110m')",

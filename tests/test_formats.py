@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from iris.fileformats import FORMAT_AGENT
 
-from s3_mounts import sample_path
-from s3_mounts.formats import (
+from s3_sandbox import sample_path
+from s3_sandbox.formats import (
     write_abf,
     write_fieldsfile,
     write_grib1,

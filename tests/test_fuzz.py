@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from s3_mounts import S3MountsError, StoreError, mount, mount_table
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.guardian import VARIABLE
-from s3_mounts.options import option_values
+from s3_mounts.options import endpoint_url, option_values, split_source
 from s3_mounts.program import s3fs_version
-from s3_mounts.store import endpoint_url, require_bucket, split_source
-from s3_mounts.traffic import access_key, operation_name
+from s3_mounts.store import require_bucket
+from s3_sandbox.traffic import access_key, operation_name
 
 PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"])
 NO_NUL = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

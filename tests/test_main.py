@@ -10,6 +10,7 @@ import pytest
 from s3_mounts import mount_table
 
 COMMAND = [sys.executable, "-m", "s3_mounts"]
+SANDBOX = [sys.executable, "-m", "s3_sandbox"]
 
 
 def test_doctor_succeeds_here():
@@ -39,13 +40,13 @@ def test_install_all_has_nothing_to_do_here():
 def test_install_that_is_not_possible_fails_with_the_command(no_programs):
     ended = subprocess.run([*COMMAND, "install"], capture_output=True, text=True)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("s3_mounts: expected the program s3fs")
+    assert ended.stderr.startswith("s3-mounts: expected the program s3fs")
     assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_sandbox_can_be_used_and_leaves_nothing(ending):
-    sandbox = subprocess.Popen([*COMMAND, "sandbox"], stdout=subprocess.PIPE, text=True)
+    sandbox = subprocess.Popen([*SANDBOX, "sandbox"], stdout=subprocess.PIPE, text=True)
     said = "".join(
         iter(
             sandbox.stdout.readline,
@@ -64,15 +65,15 @@ def test_sandbox_can_be_used_and_leaves_nothing(ending):
 
 INTERRUPTED = """
 import sys
-from s3_mounts import __main__
-from s3_mounts.checking import Result
+from s3_sandbox import __main__
+from s3_sandbox.conformance.store_check import Result
 
 def check(options, bucket):
     yield Result("ok", "a", "b")
     exec("raise KeyboardInterrupt")
 
 __main__.check = check
-sys.argv = ["s3_mounts", "check"]
+sys.argv = ["s3-sandbox", "check"]
 sys.exit(__main__.main())
 """
 
@@ -88,7 +89,7 @@ def test_a_check_that_is_interrupted_anywhere_ends_with_130(tmp_path):
 
 def test_sandbox_does_not_take_a_bucket_of_the_readers_own(monkeypatch):
     monkeypatch.setenv("S3_MOUNTS_BUCKET", "our-data")
-    ended = subprocess.run([*COMMAND, "sandbox"], capture_output=True, text=True)
+    ended = subprocess.run([*SANDBOX, "sandbox"], capture_output=True, text=True)
     assert ended.returncode == 1
     assert "S3_MOUNTS_BUCKET selects your own bucket" in ended.stderr
 
@@ -99,7 +100,7 @@ def test_sandbox_on_a_taken_port_is_a_clear_error():
         taken.listen()
         port = str(taken.getsockname()[1])
         ended = subprocess.run(
-            [*COMMAND, "sandbox", "--port", port], capture_output=True, text=True
+            [*SANDBOX, "sandbox", "--port", port], capture_output=True, text=True
         )
     assert ended.returncode == 1
     assert f"port {port}" in ended.stderr

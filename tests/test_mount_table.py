@@ -10,13 +10,15 @@ from s3_mounts import (
     MountPointError,
     UnmountError,
     doctor,
+    guardian,
     mount,
     mount_table,
-    sample_path,
     save_cube,
     unmount,
 )
-from s3_mounts.mounting import endpoint_options
+from s3_mounts.options import endpoint_options
+from s3_sandbox import sample_path
+from s3_sandbox.folders import remove_folder
 
 
 def test_absolute_resolves_links_in_every_part(tmp_path):
@@ -39,12 +41,12 @@ def test_absolute_does_not_look_into_a_mount_that_hangs(sandbox, mount_point):
 def test_a_folder_with_a_mount_in_it_is_never_removed(sandbox, mount_point, monkeypatch):
     mount(sandbox.source, mount_point)
     with pytest.raises(UnmountError, match=r"my_bucket is still mounted.*would delete"):
-        mount_table.remove_folder(sandbox.directory)
+        remove_folder(sandbox.directory)
     assert os.listdir(mount_point) == ["air_temp.pp"]
     with pytest.raises(UnmountError, match="still mounted"):
-        mount_table.remove_folder(mount_point)
+        remove_folder(mount_point)
     unmount(mount_point)
-    mount_table.remove_folder(sandbox.directory)
+    remove_folder(sandbox.directory)
     assert not sandbox.directory.exists()
 
 
@@ -104,6 +106,20 @@ def test_the_kernel_tells_two_mounts_apart(sandbox, started_below):
         assert one != two
 
 
+def test_a_process_that_still_ends_is_not_taken_for_that_of_a_later_mount(
+    sandbox, mount_point, started_below, monkeypatch
+):
+    """The kernel gives the number of a mount that is gone to the next one."""
+    other = sandbox.directory / "other"
+    other.mkdir()
+    with mount(sandbox.source, other):
+        expected = mount_table.servers(other)
+        number = mount_table.topmost(other).device
+        monkeypatch.setattr(mount_table, "_connection", lambda description: number)
+        assert mount_table.servers(other) == expected
+        assert mount_table.mounted_source(other) == (sandbox.source, sandbox.endpoint)
+
+
 def test_on_an_old_kernel_the_command_line_tells(sandbox, mount_point, monkeypatch):
     monkeypatch.setattr(mount_table, "_connection", lambda description: None)
     with mount(sandbox.source, mount_point):
@@ -132,6 +148,23 @@ def test_the_mount_table_shows_the_bucket_or_the_name_that_is_given(
         with pytest.raises(MountPointError, match="mounted already"):
             mount(sandbox.source, mount_point)
     assert mount_table.topmost(mount_point) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a\rb", "a\nb", "a\\b", "a\tb", "a\u2028b", "a - b", "\udcff"]
+)
+def test_a_mount_point_of_any_name_is_found(sandbox, name):
+    folder = sandbox.directory / name
+    folder.mkdir()
+    with mount(sandbox.source, folder) as path:
+        assert [entry.path for entry in mount_table.entries()].count(path) == 1
+        assert mount_table.mounted_source(path) == (sandbox.source, sandbox.endpoint)
+        (process,) = mount_table.servers(path)
+        process.kill()
+        process.wait(10)
+        guardian.detach_dead(str(path))
+        assert mount_table.topmost(path) is None
+        mount(sandbox.source, folder)
 
 
 def test_a_name_that_only_s3fs_was_given_is_unmounted_too(sandbox, mount_point):

@@ -25,11 +25,12 @@ from s3_mounts import (
     mount,
     mount_table,
     mounting,
-    sample_path,
+    store,
     unmount,
 )
 from s3_mounts.mounting import unmount_below
-from s3_mounts.server import Server
+from s3_sandbox import sample_path
+from s3_sandbox.server import Server
 
 
 def nothing_is_left(mount_point):
@@ -256,9 +257,24 @@ def test_a_program_that_never_tells_its_version(sandbox, mount_point, fake_progr
 # -- The mount point -------------------------------------------------------------------------------
 
 
-def test_mount_point_is_missing(sandbox):
-    with pytest.raises(MountPointError, match=r"does not exist.*mkdir"):
-        mount(sandbox.source, sandbox.directory / "missing")
+def test_a_mount_point_that_is_missing_is_made(sandbox):
+    place = sandbox.directory / "not" / "there"
+    with mount(sandbox.source, place) as path:
+        assert os.listdir(path) == ["air_temp.pp"]
+    assert os.listdir(place) == []
+
+
+def test_a_mount_point_that_was_made_goes_with_an_error(sandbox):
+    place = sandbox.directory / "missing"
+    with pytest.raises(StoreError):
+        mount("no-such-bucket", place)
+    assert not place.exists()
+
+
+def test_a_mount_point_that_cannot_be_made_is_a_clear_error(sandbox):
+    (sandbox.directory / "file").touch()
+    with pytest.raises(MountPointError, match=r"to make the directory .*file/missing, but: Not a"):
+        mount(sandbox.source, sandbox.directory / "file" / "missing")
 
 
 def test_mount_point_is_a_file(sandbox):
@@ -410,7 +426,7 @@ def no_question(*_):
 def test_the_store_is_not_asked_where_that_is_not_wanted_or_not_possible(
     sandbox, mount_point, monkeypatch, ask, options
 ):
-    monkeypatch.setattr(mounting, "require_bucket", no_question)
+    monkeypatch.setattr(store, "require_bucket", no_question)
     with mount(sandbox.source, mount_point, options, ask=ask) as folder:
         assert os.listdir(folder) == ["air_temp.pp"]
 

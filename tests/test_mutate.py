@@ -7,7 +7,7 @@ from proof.documents import blocks_of
 from proof.mutate import Change, changes, is_noticed
 from proof.project import LESSONS, ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "index.rst", ROOT / "src" / "s3_mounts" / "store.py"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "index.rst", ROOT / "src" / "s3_mounts" / "options.py"]
 
 
 @pytest.mark.parametrize("path", [*PAGES, LESSONS[0]], ids=lambda path: path.name)

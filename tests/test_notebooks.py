@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from proof.documents import blocks_of
 from proof.project import ROOT
 from s3_mounts import mount_table
-from s3_mounts.terminal import s3fs_function
+from s3_sandbox.terminal import s3fs_function
 
 PAGE = ROOT / "docs" / "how_to" / "jupyter_hub.rst"
 

@@ -14,10 +14,11 @@ import boto3
 import psutil
 import pytest
 
-from s3_mounts import guardian, mount, mount_table, start_sandbox
+from s3_mounts import guardian, mount, mount_table
 from s3_mounts.guardian import VARIABLE, marked
-from s3_mounts.leftovers import make_folder, remove_leftovers
-from s3_mounts.sandbox import OWN_BUCKET
+from s3_sandbox import start_sandbox
+from s3_sandbox.folders import make_folder, remove_leftovers
+from s3_sandbox.sandbox import OWN_BUCKET
 
 USE = """
 import os, sys, time
@@ -107,7 +108,7 @@ def test_a_mount_goes_with_its_process_though_a_fork_lives_on(mount_point, sandb
 
 def test_a_server_goes_with_its_process_though_a_fork_lives_on(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    code = f"import os\nfrom s3_mounts import start_sandbox\nstart_sandbox('lesson')\n{FORK}"
+    code = f"import os\nfrom s3_sandbox import start_sandbox\nstart_sandbox('lesson')\n{FORK}"
     with subprocess.Popen(
         [sys.executable, "-c", f"{code}signal.pause()"], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -132,7 +133,7 @@ def test_threads_share_a_guardian(monkeypatch):
 
 def test_a_fork_that_ends_leaves_the_sandbox_to_its_parent():
     code = (
-        "import os, sys\nfrom s3_mounts import start_sandbox\nsandbox = start_sandbox('lesson')\n"
+        "import os, sys\nfrom s3_sandbox import start_sandbox\nsandbox = start_sandbox('lesson')\n"
         "child = os.fork()\nif not child:\n    sys.exit()\nos.waitpid(child, 0)\n"
         "print(sandbox.directory.exists(), sandbox.sizes())"
     )
@@ -218,7 +219,8 @@ def test_only_what_a_process_has_mounted_is_marked(sandbox, mount_point):
 
 OWN = """
 import os, time
-from s3_mounts import mount, start_sandbox
+from s3_mounts import mount
+from s3_sandbox import start_sandbox
 sandbox = start_sandbox("lesson", ["air_temp.pp"])
 (sandbox.directory / "m").mkdir()
 mount(sandbox.source, sandbox.directory / "m")
@@ -280,7 +282,7 @@ def test_what_cannot_be_removed_is_told_and_kept(own_bucket, sandbox, capfd):
     prefix, folder = killed_sandbox()
     with sandbox.failing("ListObjects", "DeleteObjects"):
         subprocess.run(
-            [sys.executable, "-c", "from s3_mounts.leftovers import *; remove_leftovers()"],
+            [sys.executable, "-c", "from s3_sandbox.folders import *; remove_leftovers()"],
             check=True,
         )
     said = capfd.readouterr().err
@@ -296,7 +298,7 @@ def test_what_an_interrupted_stop_has_left_is_removed_by_the_next_sandbox(
 ):
     sandbox = start_sandbox("lesson", ["air_temp.pp"])
     with monkeypatch.context() as patch:
-        patch.setattr("s3_mounts.sandbox.remove_prefix", interrupt)
+        patch.setattr("s3_sandbox.sandbox.remove_prefix", interrupt)
         with pytest.raises(KeyboardInterrupt):
             sandbox.stop()
     assert f"{sandbox.prefix}air_temp.pp" in keys(own_bucket)
@@ -356,7 +358,7 @@ def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_re
 ):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr("s3_mounts.server._shared", None)
+    monkeypatch.setattr("s3_sandbox.server._shared", None)
     code = OWN.replace("print(", "print(os.getppid(), ")
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as one:
         folder = Path(one.stdout.readline().split()[-1])

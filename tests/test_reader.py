@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from proof.reader import BUCKET, Reader
-from s3_mounts import start_sandbox
+from s3_sandbox import start_sandbox
 
 PLACE = "page.rst:{}"
 

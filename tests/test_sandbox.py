@@ -7,12 +7,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from s3_mounts import Sandbox, SandboxError, StoreError, mount, mount_table, start_sandbox
-from s3_mounts.data import use_packaged_coastlines
-from s3_mounts.leftovers import remove_prefix
-from s3_mounts.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_store, stop_all
-from s3_mounts.server import Server
+from s3_mounts import StoreError, mount, mount_table
 from s3_mounts.store import bound_client
+from s3_sandbox import Sandbox, SandboxError, start_sandbox
+from s3_sandbox.data import use_packaged_coastlines
+from s3_sandbox.folders import remove_prefix
+from s3_sandbox.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_store, stop_all
+from s3_sandbox.server import Server
 
 
 def keys(bucket):
@@ -55,7 +56,7 @@ def test_stop_all_stops_all(server):
 
 
 def test_it_starts_and_ends_a_server_of_its_own_where_none_is_shared(monkeypatch):
-    monkeypatch.setattr("s3_mounts.server._shared", None)
+    monkeypatch.setattr("s3_sandbox.server._shared", None)
     with start_sandbox("climate-data") as sandbox:
         folder = sandbox.directory.parent
         assert folder.exists()
@@ -272,7 +273,7 @@ def test_it_says_what_it_will_do_before_it_writes(own_bucket, monkeypatch, capsy
     def give_up(*_):
         raise InterruptedError
 
-    monkeypatch.setattr("s3_mounts.sandbox._create_prefix", give_up)
+    monkeypatch.setattr("s3_sandbox.sandbox._create_prefix", give_up)
     with pytest.raises(InterruptedError):
         start_sandbox("climate-data")
     said = capsys.readouterr().out
@@ -339,7 +340,7 @@ def test_nobody_else_may_look_into_its_folder(sandbox):
 def readers_store(monkeypatch):
     """The store that the reader's environment names, with a bucket of the sandbox's name in it."""
     with Server() as store:
-        monkeypatch.setattr("s3_mounts.server._shared", None)
+        monkeypatch.setattr("s3_sandbox.server._shared", None)
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         for name, value in readers_variables(store).items():
             monkeypatch.setenv(name, value)
@@ -410,7 +411,7 @@ def test_an_exception_in_between_reaches_no_store_of_the_reader(readers_store, b
 
 def test_a_process_that_ends_without_a_stop_reaches_no_store_of_the_reader(readers_store, tmp_path):
     code = (
-        "import os\nfrom s3_mounts import start_sandbox\nreader = dict(os.environ)\n"
+        "import os\nfrom s3_sandbox import start_sandbox\nreader = dict(os.environ)\n"
         "one, two = start_sandbox('climate-data'), start_sandbox('other-data')\n"
         "one.stop()\nos.environ.update(reader)\n"
     )
@@ -420,7 +421,7 @@ def test_a_process_that_ends_without_a_stop_reaches_no_store_of_the_reader(reade
 
 
 def test_a_shared_server_keeps_what_the_other_sandboxes_have(readers_store, server, monkeypatch):
-    monkeypatch.setattr("s3_mounts.server._shared", server)
+    monkeypatch.setattr("s3_sandbox.server._shared", server)
     one, two = start_sandbox("climate-data", ["air_temp.pp"]), start_sandbox("other-data")
     one.stop()
     assert two.sizes() == {}

@@ -23,16 +23,16 @@ from s3_mounts import (
     StoreError,
     mount,
     mount_table,
-    sample_path,
     save_cube,
     saving,
     sparse_read_options,
     unmount,
     whole_file_options,
 )
-from s3_mounts.mounting import endpoint_options, prefix_options
+from s3_mounts.options import endpoint_options, prefix_options
 from s3_mounts.program import find_s3fs, s3fs_version
-from s3_mounts.server import Server
+from s3_sandbox import sample_path
+from s3_sandbox.server import Server
 
 KEY = "result.nc"
 
@@ -262,7 +262,7 @@ def test_where_a_mount_does_not_remember_what_is_missing_the_new_name_is_shown(
 
 
 def test_a_mount_that_hangs_only_means_a_warning(sandbox, path, monkeypatch):
-    monkeypatch.setattr(saving, "_LOOK", 0.5)
+    monkeypatch.setattr(saving, "LOOK_LIMIT", 0.5)
     (server,) = mount_table.servers(path.parent)
     server.send_signal(signal.SIGSTOP)
     try:

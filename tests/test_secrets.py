@@ -11,14 +11,15 @@ import psutil
 import pytest
 
 from s3_mounts import mounting
-from s3_mounts.sandbox import OWN_BUCKET
+from s3_sandbox.sandbox import OWN_BUCKET
 
 SECRET = "plantedSecret/0123456789abcdefghijklmno+"
 TOKEN = "plantedToken0123456789abcdefghijklmnopqrstuvwxyz"
 
 USE = """
 import sys, traceback
-from s3_mounts import mount, shell, start_sandbox
+from s3_mounts import mount
+from s3_sandbox import shell, start_sandbox
 from s3_mounts.doctor import examine
 
 print(*examine(), sep="\\n")

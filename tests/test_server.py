@@ -11,8 +11,9 @@ import boto3
 import psutil
 import pytest
 
-from s3_mounts import SandboxError, mount_table
-from s3_mounts.server import Server
+from s3_mounts import mount_table
+from s3_sandbox import SandboxError
+from s3_sandbox.server import Server
 
 
 def connections(url):
@@ -72,7 +73,7 @@ def test_the_count_is_that_of_the_log(server):
 
 
 def test_waiting_for_requests_that_do_not_end_is_a_clear_error(server, monkeypatch):
-    monkeypatch.setattr("s3_mounts.server._SETTLE_LIMIT", 0.2)
+    monkeypatch.setattr("s3_sandbox.server._SETTLE_LIMIT", 0.2)
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as slow:
         slow.sendall(
@@ -91,7 +92,8 @@ def test_it_ends_with_its_parent_and_leaves_nothing(ending):
     program = textwrap.dedent(
         """
         import sys, time
-        from s3_mounts import mount, start_sandbox
+        from s3_mounts import mount
+        from s3_sandbox import start_sandbox
         sandbox = start_sandbox("climate-data")
         (sandbox.directory / "m").mkdir()
         mount(sandbox.source, sandbox.directory / "m")

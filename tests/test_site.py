@@ -41,7 +41,8 @@ See what is in a bucket.
 
 import os
 
-from s3_mounts import mount, start_sandbox
+from s3_mounts import mount
+from s3_sandbox import start_sandbox
 
 sandbox = start_sandbox("climate-data", ["air_temp.pp"])
 mount_point = sandbox.directory / "my_bucket"
@@ -68,7 +69,8 @@ Broken
 It mounts, then {what}.
 """
 
-from s3_mounts import mount, start_sandbox
+from s3_mounts import mount
+from s3_sandbox import start_sandbox
 
 sandbox = start_sandbox("broken")
 (sandbox.directory / "m").mkdir()

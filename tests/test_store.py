@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from s3_mounts import StoreError, store
-from s3_mounts.store import endpoint_url, require_bucket, split_source, store_name
+from s3_mounts.options import endpoint_url, split_source, store_name
+from s3_mounts.store import require_bucket
 
 
 def test_sources_are_split():

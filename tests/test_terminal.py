@@ -1,7 +1,8 @@
 import psutil
 import pytest
 
-from s3_mounts import CommandError, mount, mount_table, shell
+from s3_mounts import mount, mount_table
+from s3_sandbox import CommandError, shell
 
 
 def test_the_command_and_all_that_it_says_are_shown(capsys, tmp_path):
@@ -32,7 +33,7 @@ def test_a_command_that_does_not_end_is_an_error(capsys):
 
 def test_a_command_that_cannot_be_killed_does_not_keep_us(sandbox, mount_point, monkeypatch):
     """A look into a mount that hangs waits until the mount is gone."""
-    monkeypatch.setattr("s3_mounts.terminal._TO_DIE", 1)
+    monkeypatch.setattr("s3_sandbox.terminal.KILL_LIMIT", 1)
     mount(sandbox.source, mount_point)
     (server,) = mount_table.servers(mount_point)
     server.suspend()

@@ -1,7 +1,7 @@
 import pytest
 
-from s3_mounts import Request, Traffic
-from s3_mounts.traffic import access_key, operation_name
+from s3_sandbox import Request, Traffic
+from s3_sandbox.traffic import access_key, operation_name
 
 
 @pytest.mark.parametrize(

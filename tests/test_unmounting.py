@@ -15,9 +15,10 @@ import psutil
 import pytest
 from nbclient import NotebookClient
 
-from s3_mounts import mount, mount_table, sample_path
-from s3_mounts.mounting import endpoint_options
+from s3_mounts import mount, mount_table
+from s3_mounts.options import endpoint_options
 from s3_mounts.program import FUSE_DEVICE, fusermount
+from s3_sandbox import sample_path
 
 
 def user():
@@ -155,12 +156,12 @@ AS_USER = """
 import os, sys
 import encodings.idna
 import iris
-import s3_mounts
+import s3_sandbox
 from s3_mounts import UnmountError, mount, mount_table, save_cube, unmount
 
 iris.FUTURE.save_split_attrs = True
 place = sys.argv[1]
-cube = iris.load_cube(s3_mounts.sample_path("air_temp.pp"))
+cube = iris.load_cube(s3_sandbox.sample_path("air_temp.pp"))
 cube.data  # the user may not be allowed to read it
 os.mkdir(place)
 with mount("climate-data", place):

@@ -31,8 +31,8 @@ from sphinx.util import logging
 
 from proof import record
 from proof.project import GALLERY, LESSONS, ROOT
-from s3_mounts.sandbox import stop_all
-from s3_mounts.server import shared_server
+from s3_sandbox.sandbox import stop_all
+from s3_sandbox.server import shared_server
 
 CELL = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)")
 """What sphinx-gallery writes before each cell of a lesson."""

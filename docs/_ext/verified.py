@@ -22,6 +22,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 import s3_mounts
+import s3_sandbox
 from proof import claims, record
 from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
 from proof.project import GALLERY, ROOT
@@ -115,9 +116,9 @@ def source_of(node: nodes.Element, docname: str) -> str:
             return f"{docname.removesuffix('index')}GALLERY_HEADER.rst"
         return f"{docname}.py"
     path = Path((node.source or "").partition(":docstring of ")[0])
-    package = Path(s3_mounts.__file__).parent
-    if path.is_relative_to(package):
-        return str(Path("src", package.name, path.relative_to(package)))
+    for package in (Path(package.__file__).parent for package in (s3_mounts, s3_sandbox)):
+        if path.is_relative_to(package):
+            return str(Path("src", package.name, path.relative_to(package)))
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 

@@ -1,12 +1,11 @@
-"""Mount S3 buckets with s3fs-fuse, verified; and a sandbox to try it on."""
+"""Mount S3 buckets with s3fs-fuse, verified."""
 
-from s3_mounts.data import fine_temperature, sample_path
+from typing import TYPE_CHECKING
+
 from s3_mounts.errors import (
-    CommandError,
     MountError,
     MountPointError,
     S3MountsError,
-    SandboxError,
     SaveError,
     SetupError,
     StoreError,
@@ -14,33 +13,41 @@ from s3_mounts.errors import (
 )
 from s3_mounts.mounting import Mount, mount, unmount
 from s3_mounts.options import sparse_read_options, threads_option, whole_file_options
-from s3_mounts.sandbox import Sandbox, start_sandbox
-from s3_mounts.saving import save_cube
-from s3_mounts.terminal import shell
-from s3_mounts.traffic import Request, Traffic
+from s3_mounts.sharing import shared_mount
+
+if TYPE_CHECKING:
+    from s3_mounts.saving import save_cube
 
 __all__ = [
-    "CommandError",
     "Mount",
     "MountError",
     "MountPointError",
-    "Request",
     "S3MountsError",
-    "Sandbox",
-    "SandboxError",
     "SaveError",
     "SetupError",
     "StoreError",
-    "Traffic",
     "UnmountError",
-    "fine_temperature",
     "mount",
-    "sample_path",
     "save_cube",
-    "shell",
+    "shared_mount",
     "sparse_read_options",
-    "start_sandbox",
     "threads_option",
     "unmount",
     "whole_file_options",
 ]
+
+_MOVED = {
+    *("CommandError", "Request", "Sandbox", "SandboxError", "Traffic"),
+    *("fine_temperature", "sample_path", "shell", "start_sandbox"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import boto3 only for who saves, and say where a name has gone."""
+    if name == "save_cube":
+        from s3_mounts.saving import save_cube
+
+        return save_cube
+    if name in _MOVED:
+        raise AttributeError(f"{name} has moved: from s3_sandbox import {name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

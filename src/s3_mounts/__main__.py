@@ -1,21 +1,13 @@
-"""The command line: ``python -m s3_mounts``."""
+"""The command line: ``s3-mounts``, or ``python -m s3_mounts``."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import signal
 import sys
 
-from s3_mounts.checking import check
 from s3_mounts.doctor import examine
-from s3_mounts.errors import S3MountsError, SandboxError
-from s3_mounts.mounting import endpoint_options, mount
+from s3_mounts.errors import S3MountsError
 from s3_mounts.program import SHOWN, install, kernel_problem, share_device
-from s3_mounts.sandbox import OWN_BUCKET, start_sandbox
-
-SAMPLES = ("air_temp.pp", "ostia_monthly.nc", "GloSea4/ensemble_001.pp", "GloSea4/ensemble_002.pp")
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -39,71 +31,15 @@ def install_program(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def sandbox(arguments: argparse.Namespace) -> int:
-    """Keep a mounted bucket on a local S3 server until Ctrl-C."""
-    if os.environ.get(OWN_BUCKET):
-        raise SandboxError(
-            f"expected to start a sandbox, but {OWN_BUCKET} selects your own bucket. Unset it."
-        )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with start_sandbox(arguments.bucket, SAMPLES, port=arguments.port) as bucket:
-        mount_point = bucket.directory / "mounted"
-        mount_point.mkdir()
-        with mount(bucket.source, mount_point):
-            options = " ".join(f"-o {option}" for option in endpoint_options(bucket.endpoint))
-            print(
-                f"The bucket {arguments.bucket} is mounted. Look into it from another terminal:\n\n"
-                f"    ls -l {mount_point}\n\n"
-                "To use boto3, aws or s3fs there yourself:\n\n"
-                f"    export AWS_ENDPOINT_URL={bucket.endpoint}\n"
-                "    export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox-secret\n"
-                f"    s3fs {bucket.source} EMPTY_DIRECTORY {options}\n\n"
-                "Press Ctrl-C to end. Everything in the sandbox goes with it.",
-                flush=True,
-            )
-            try:
-                signal.pause()
-            except KeyboardInterrupt:
-                print("\nEnding the sandbox.")
-    return 0
-
-
-def check_store(arguments: argparse.Namespace) -> int:
-    """Print what works on an object store; the status is 1 where something required does not."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not arguments.bucket and not os.environ.get(OWN_BUCKET):
-        print("No bucket of yours is named, so this checks the sandbox. Yours: --bucket NAME")
-    wrong = []
-    try:
-        with contextlib.closing(check(arguments.options, arguments.bucket)) as results:
-            for result in results:
-                print(result, flush=True)
-                if not result.passed:
-                    wrong.append(result)
-    except KeyboardInterrupt:
-        # Python notes that code from a string was interrupted, as some is in an import, and ends
-        # by the signal whatever is returned here; to run such code anew takes the note away.
-        exec("")
-        print("\nInterrupted. What was written has been removed, or the next sandbox removes it.")
-        return 130
-    required = [result.subject for result in wrong if result.required]
-    others = [result.subject for result in wrong if not result.required]
-    print(f"Required, but wrong: {'; '.join(required)}" if required else "All required works.")
-    if others:
-        print(f"Not as on the sandbox: {'; '.join(others)}")
-    return int(bool(required))
+def moved(arguments: argparse.Namespace) -> int:
+    """Say where a command has gone."""
+    raise S3MountsError(f"this command has moved: s3-sandbox {arguments.command}")
 
 
 def main() -> int:
-    """Run the command that the command line asks for.
-
-    Returns
-    -------
-    int
-        The exit status.
-    """
-    parser = argparse.ArgumentParser(prog="python -m s3_mounts", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    """Run the command that the command line asks for, and return its exit status."""
+    parser = argparse.ArgumentParser(prog="s3-mounts", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     command = commands.add_parser("doctor", help="say what this machine needs to mount buckets")
     command.set_defaults(run=doctor)
     command = commands.add_parser(
@@ -113,21 +49,15 @@ def main() -> int:
         "--all", action="store_true", help=f"what lessons and pages call, too: {', '.join(SHOWN)}"
     )
     command.set_defaults(run=install_program)
-    command = commands.add_parser("sandbox", help="a bucket and its mount to try things on")
-    command.add_argument("--bucket", default="climate-data", help="its name (%(default)s)")
-    command.add_argument("--port", type=int, default=0, help="of the server (any free one)")
-    command.set_defaults(run=sandbox)
-    command = commands.add_parser("check", help="say what works on your object store")
-    command.add_argument("--bucket", help=f"a bucket of yours, as {OWN_BUCKET}; else the sandbox")
-    command.add_argument(
-        "-o", dest="options", metavar="OPTION", action="append", default=[], help="of s3fs"
-    )
-    command.set_defaults(run=check_store)
-    arguments = parser.parse_args()
+    for name in ("check", "sandbox"):
+        commands.add_parser(name).set_defaults(run=moved)
+    arguments, _ = parser.parse_known_args()
+    if arguments.run is not moved:
+        arguments = parser.parse_args()
     try:
         status: int = arguments.run(arguments)
     except S3MountsError as error:
-        print(f"s3_mounts: {error}", file=sys.stderr)
+        print(f"s3-mounts: {error}", file=sys.stderr)
         return 1
     return status
 

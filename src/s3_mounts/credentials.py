@@ -20,23 +20,7 @@ _NONE_FOUND = (
 
 
 def find_credentials(session: botocore.session.Session) -> ReadOnlyCredentials:
-    """Find credentials where boto3 does.
-
-    Parameters
-    ----------
-    session : botocore.session.Session
-        Where to look, and for which profile.
-
-    Returns
-    -------
-    botocore.credentials.ReadOnlyCredentials
-        The credentials as they are now. Whether the store accepts them is another question.
-
-    Raises
-    ------
-    StoreError
-        If there are none, their profile is missing, or they have expired.
-    """
+    """Find credentials where boto3 does."""
     found = _boto_credentials(session)
     if found is None:
         raise StoreError(_NONE_FOUND)
@@ -59,23 +43,6 @@ def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredent
     that ``AWS_CREDENTIAL_FILE`` names, ``~/.aws/credentials`` or a role of the machine,
     ``~/.passwd-s3fs`` and ``/etc/passwd-s3fs``. The lesson "Credentials and other stores" shows
     which one wins.
-
-    Parameters
-    ----------
-    bucket : str
-        The bucket; a password file may have keys for it alone.
-    options : mapping of str to str
-        The options of s3fs, and their values.
-
-    Returns
-    -------
-    botocore.credentials.ReadOnlyCredentials or None
-        The credentials; None where s3fs is told to need none, with ``public_bucket=1``.
-
-    Raises
-    ------
-    StoreError
-        If there are none, their profile is missing, or they have expired.
     """
     if options.get("public_bucket") == "1":
         return None

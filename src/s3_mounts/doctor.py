@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from s3_mounts import guardian, mount_table
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import SetupError, StoreError
+from s3_mounts.options import endpoint_url
 from s3_mounts.program import (
     find_s3fs,
     fusermount,
@@ -23,24 +24,12 @@ from s3_mounts.program import (
     missing_programs,
     s3fs_version,
 )
-from s3_mounts.store import endpoint_url, send
+from s3_mounts.store import send
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    subject : str
-        What was looked at.
-    found : str
-        What was found and, where it is a problem, what to do.
-    ok : bool
-        Whether it is as it should be.
-    required : bool
-        Whether nothing can be mounted without it.
-    """
+    """One thing that was looked at."""
 
     subject: str
     found: str
@@ -53,13 +42,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything that mounting a bucket depends on.
-
-    Returns
-    -------
-    list of Finding
-        The program, FUSE, credentials, the store, leftover mounts, and what else lessons call.
-    """
+    """Look at everything that mounting a bucket depends on."""
     return [
         *(_program(), _fuse(), _fusermount(), _sharing(), _credentials(), _store(), _leftovers()),
         _other_programs(),

@@ -3,7 +3,9 @@
 Each message says what was expected, what was found and what to do.
 """
 
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 
 class S3MountsError(Exception):
@@ -12,10 +14,6 @@ class S3MountsError(Exception):
 
 class SetupError(S3MountsError):
     """Something is missing on the machine: the ``s3fs`` program, or FUSE."""
-
-
-class SandboxError(S3MountsError):
-    """The local S3 server could not be started, or was used in a way it cannot serve."""
 
 
 class StoreError(S3MountsError):
@@ -49,5 +47,16 @@ class SaveError(S3MountsError):
         self.local_file = local_file
 
 
-class CommandError(S3MountsError):
-    """A shell command ended with an exit status other than the expected one."""
+def require_extra(module: str, extra: str) -> None:
+    """Make sure that there is what only some of this needs, or say how to install it."""
+    if not importlib.util.find_spec(module):
+        raise SetupError(
+            f"expected the Python package {module}, found none. Install it with the extra:"
+            f" pip install 's3-mounts[{extra}]'"
+        )
+
+
+def import_extra(module: str, extra: str) -> Any:
+    """Import what only some of this needs, see `require_extra`."""
+    require_extra(module, extra)
+    return importlib.import_module(module)

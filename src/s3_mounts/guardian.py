@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 VARIABLE = "S3_MOUNTS_GUARDED_BY"
@@ -29,57 +30,72 @@ VARIABLE = "S3_MOUNTS_GUARDED_BY"
 MTAB = "/etc/mtab"
 """A system made by debootstrap has none, and without it fusermount serves root alone."""
 
-_TO_STORE = 20
-"""How long an ``s3fs`` may take to store what it has and to unmount, in seconds."""
+# Limits of time, in seconds: for s3fs to store what it has and to unmount; for an s3fs to appear
+# that was starting when its parent ended; for a look into a mount; for a killed look to end.
+STORE_LIMIT = 20
+APPEAR_LIMIT = 1
+LOOK_LIMIT = 5
+KILL_LIMIT = 1
 
-_TO_APPEAR = 1
-"""How long after the end of its parent an ``s3fs`` may still be starting, in seconds."""
+
+class Guardian:
+    """The guardian of this process, and what is told to it."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.mark = secrets.token_hex(8)
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", __file__, self.mark],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+        assert self.process.stdin
+        self.pipe = self.process.stdin
+
+    def is_mine(self) -> bool:
+        """Tell whether it is the guardian of this process, not of one that this is a fork of."""
+        return self.owner == os.getpid()
+
+    def tell(self, sign: bytes, mount_point: Path) -> None:
+        """Tell it of a mount that is there, with a plus, or gone, with a minus."""
+        self.pipe.write(sign + os.fsencode(mount_point) + b"\0")
+        self.pipe.flush()
+
+    def finish(self) -> None:
+        """Let it do its work, and wait for it: the process ends when its mounts have gone."""
+        with contextlib.suppress(BrokenPipeError):
+            self.pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STORE_LIMIT + 10)
 
 
-_mine: tuple[int, str, subprocess.Popen[bytes]] | None = None
-"""Whose guardian it is, its mark, and the guardian."""
-
+_mine: Guardian | None = None
 _one_at_a_time = threading.Lock()
 
 
 def guard(mount_point: Path) -> dict[str, str]:
-    """Have a mount ended when this process ends.
-
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
-
-    Returns
-    -------
-    dict of str to str
-        What the ``s3fs`` that mounts there must have in its environment.
-    """
+    """Have a mount ended with this process; return what its s3fs must have in its environment."""
     global _mine
     with _one_at_a_time:
-        if not _mine or _mine[0] != os.getpid() or _mine[2].poll() is not None:
-            mark = secrets.token_hex(8)
-            process = subprocess.Popen(
-                [sys.executable, "-I", __file__, mark],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                start_new_session=True,
-            )
-            _mine = os.getpid(), mark, process
-        _tell(b"+", mount_point)
-        return {VARIABLE: _mine[1]}
+        if not _mine or not _mine.is_mine() or _mine.process.poll() is not None:
+            _mine = Guardian()
+        _mine.tell(b"+", mount_point)
+        return {VARIABLE: _mine.mark}
+
+
+def release(mount_point: Path) -> None:
+    """Tell the guardian, if there is one, that a mount is gone."""
+    if _mine and _mine.is_mine():
+        with contextlib.suppress(BrokenPipeError):
+            _mine.tell(b"-", mount_point)
 
 
 def _finish() -> None:
-    """Let the guardian do its work, and wait for it: the process ends when its mounts have gone."""
-    if _mine and _mine[0] == os.getpid():
-        assert _mine[2].stdin
-        with contextlib.suppress(BrokenPipeError):
-            _mine[2].stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            _mine[2].wait(_TO_STORE + 10)
+    if _mine and _mine.is_mine():
+        _mine.finish()
 
 
 def _close_in_fork() -> None:
@@ -87,85 +103,36 @@ def _close_in_fork() -> None:
     global _one_at_a_time
     _one_at_a_time = threading.Lock()
     if _mine:
-        assert _mine[2].stdin
-        _mine[2].stdin.close()
+        _mine.pipe.close()
 
 
-def release(mount_point: Path) -> None:
-    """Tell the guardian, if there is one, that a mount is gone.
+def probe(words: Sequence[str | Path], limit: float = LOOK_LIMIT) -> tuple[int | None, str, str]:
+    """Have another process look into a mount, since nobody can interrupt a look that hangs.
 
-    Parameters
-    ----------
-    mount_point : Path
-        An absolute path.
+    The status is None where it has not come back in time. It is what it said, and its complaint,
+    that come next, in English.
     """
-    if _mine and _mine[0] == os.getpid():
-        with contextlib.suppress(BrokenPipeError):
-            _tell(b"-", mount_point)
-
-
-def _tell(sign: bytes, mount_point: Path) -> None:
-    assert _mine
-    pipe = _mine[2].stdin
-    assert pipe
-    pipe.write(sign + os.fsencode(mount_point) + b"\0")
-    pipe.flush()
-
-
-def marked(mark: str) -> Iterator[int]:
-    """Find the processes that have a mark in their environment.
-
-    Parameters
-    ----------
-    mark : str
-        The value of `VARIABLE`.
-
-    Yields
-    ------
-    int
-        The pid of each.
-    """
-    entry = f"{VARIABLE}={mark}".encode()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if entry in (process / "environ").read_bytes().split(b"\0"):
-                yield int(process.name)
-
-
-def end(mark: str) -> None:
-    """Tell the marked processes to end, and after a while end them.
-
-    Parameters
-    ----------
-    mark : str
-        The value of `VARIABLE`.
-    """
-    started = time.monotonic()
-    told: set[int] = set()
-    while (found := set(marked(mark))) or time.monotonic() < started + _TO_APPEAR:
-        late = time.monotonic() > started + _TO_STORE
-        for pid in found if late else found - told:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
-        told |= found
-        time.sleep(0.05)
+    look = subprocess.Popen(
+        words,
+        env=os.environ | {"LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    try:
+        said, complaint = look.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        look.kill()
+        # It ends when the mount answers or goes, and not before.
+        threading.Thread(target=look.communicate, daemon=True).start()
+        return None, "", ""
+    return look.returncode, said, complaint
 
 
 def detach_command(mount_point: str | os.PathLike[str], *, lazy: bool) -> list[str]:
-    """Choose how to ask the kernel to drop a mount.
-
-    Parameters
-    ----------
-    mount_point : path-like
-        An absolute path.
-    lazy : bool
-        Take the mount out of the tree now, whoever still uses it.
-
-    Returns
-    -------
-    list of str
-        The words of a command.
-    """
+    """Choose the words that ask the kernel to drop a mount; lazily, whoever still uses it."""
     program = shutil.which("fusermount3") or shutil.which("fusermount")
     if program and os.path.exists(MTAB):
         command = [program, "-uz" if lazy else "-u"]
@@ -175,31 +142,37 @@ def detach_command(mount_point: str | os.PathLike[str], *, lazy: bool) -> list[s
     return [*command, os.fspath(mount_point)]
 
 
-def detach_dead(mount_point: str) -> None:
-    """Detach what is mounted by s3fs on a directory if nothing serves it any more.
+def marked(mark: str) -> Iterator[int]:
+    """Find the processes that have a mark in their environment."""
+    entry = f"{VARIABLE}={mark}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if entry in (process / "environ").read_bytes().split(b"\0"):
+                yield int(process.name)
 
-    Parameters
-    ----------
-    mount_point : str
-        An absolute path.
-    """
-    escaped = mount_point.replace("\\", r"\134").replace(" ", r"\040")
-    escaped = escaped.replace("\t", r"\011").replace("\n", r"\012")
+
+def end(mark: str) -> None:
+    """Tell the marked processes to end, and after a while end them."""
+    started = time.monotonic()
+    told: set[int] = set()
+    while (found := set(marked(mark))) or time.monotonic() < started + APPEAR_LIMIT:
+        late = time.monotonic() > started + STORE_LIMIT
+        for pid in found if late else found - told:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+        told |= found
+        time.sleep(0.05)
+
+
+def detach_dead(mount_point: str) -> None:
+    """Detach what is mounted with FUSE on a directory if nothing serves it any more."""
+    as_listed = re.sub(r"[\\ \t\n]", lambda found: f"\\{ord(found[0]):03o}", mount_point)
     while any(
-        " - fuse" in line and line.split(" ", 5)[4] == escaped
-        for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").split("\n")
+        " - fuse" in line and line.split(" ", 5)[4] == as_listed
+        for line in os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).split("\n")
     ):
-        look = subprocess.Popen(
-            ["stat", "--file-system", mount_point],
-            env=os.environ | {"LC_ALL": "C"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            _, said = look.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            return
-        if b"Transport endpoint is not connected" not in said:
+        _, _, complaint = probe(["stat", "--file-system", mount_point])
+        if "Transport endpoint is not connected" not in complaint:
             return
         command = detach_command(mount_point, lazy=True)
         if subprocess.run(command, capture_output=True, check=False).returncode:
@@ -207,13 +180,7 @@ def detach_dead(mount_point: str) -> None:
 
 
 def main(mark: str) -> None:
-    """Wait until the standard input ends, then clean up.
-
-    Parameters
-    ----------
-    mark : str
-        The value of `VARIABLE`.
-    """
+    """Wait until the standard input ends, then clean up what has the mark."""
     mounted: dict[str, None] = {}
     for message in sys.stdin.buffer.read().split(b"\0")[:-1]:
         mount_point = os.fsdecode(message[1:])

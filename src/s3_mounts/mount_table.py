@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from typing import TypeGuard
 import psutil
 
 from s3_mounts import guardian
-from s3_mounts.errors import UnmountError
 
 FILE_SYSTEM_TYPE = "fuse.s3fs"
 """What the kernel calls it, unless an option of s3fs says otherwise."""
@@ -64,8 +62,8 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 def entries() -> Iterator[Entry]:
     """Yield all mounts that this process can see, the oldest first."""
-    table = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
-    for line in table.split("\n")[:-1]:
+    # As bytes: in a text a carriage return, which may be in a name, would end a line.
+    for line in os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).split("\n")[:-1]:
         # See https://docs.kernel.org/filesystems/proc.html, section 3.5.
         ours, _, theirs = line.partition(" - ")
         _, _, device, _, place, options, *_ = ours.split(" ")
@@ -129,7 +127,10 @@ def servers(mount_point: Path) -> list[psutil.Process]:
 
 
 def _serving(entry: Entry) -> list[psutil.Process]:
-    return [process for process, numbers in _s3fs_processes() if entry.device in numbers]
+    found = [process for process, numbers in _s3fs_processes() if entry.device in numbers]
+    # A process that still ends after its unmount keeps the number, which another mount may get.
+    named = [process for process in found if _arguments(process)[1] == entry.path]
+    return sorted(named or found, key=psutil.Process.create_time)[-1:]
 
 
 def _s3fs_processes() -> Iterator[tuple[psutil.Process, list[int | None]]]:
@@ -227,7 +228,7 @@ def _links(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _maps(folder: Path) -> Iterator[str]:
-    for line in (folder / "maps").read_text(errors="surrogateescape").split("\n"):
+    for line in os.fsdecode((folder / "maps").read_bytes()).split("\n"):
         _, slash, path = line.partition("/")
         if slash:
             yield f"/{path}"
@@ -271,20 +272,3 @@ def abandon_below(directory: Path) -> None:
     for mount_point in reversed(mount_points()):
         if mount_point.is_relative_to(directory):
             abandon(mount_point)
-
-
-def remove_folder(directory: Path) -> None:
-    """Remove a directory that may be gone, but never what is mounted below it.
-
-    Raises
-    ------
-    UnmountError
-        If anything is mounted below it. Nothing is removed then.
-    """
-    for entry in entries():
-        if entry.path.is_relative_to(directory):
-            raise UnmountError(
-                f"expected to remove {directory}, but {entry.path} is still mounted, and"
-                " removing would delete what is in it. Unmount it, then remove the directory."
-            )
-    shutil.rmtree(directory, ignore_errors=True)

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,21 +24,22 @@ import psutil
 
 from s3_mounts import guardian, mount_table
 from s3_mounts.errors import MountError, MountPointError, StoreError, UnmountError
-from s3_mounts.options import option_values
-from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from s3_mounts.store import endpoint_url, require_bucket, split_source
+from s3_mounts.options import (
+    endpoint_options,
+    endpoint_url,
+    name_options,
+    option_values,
+    prefix_options,
+)
+from s3_mounts.program import find_s3fs, require_fuse
 
 _POLL = 0.002
 _SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")
 """What s3fs writes into its log with the option ``curldbg``."""
 
-_TO_DIE = 5
-"""How long to wait for a process that was killed, in seconds."""
-
-_AFTER_ERROR = 2
-"""How long to try to unmount when a ``with`` block has failed, in seconds."""
-
-_COMPAT_DIR_SINCE = (1, 93)
+# Limits of time, in seconds: for a killed process to end; for a mount to come off after an error.
+KILL_LIMIT = 5
+ERROR_LIMIT = 2
 
 NOT_ASKED = frozenset(
     [
@@ -70,6 +71,11 @@ class Mount:
     source: str
     path: Path
 
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The ``s3fs`` processes that serve it: one, or none where it has died."""
+        return mount_table.servers(self.path)
+
     def unmount(self, *, lazy: bool = False, timeout: float = 20) -> None:
         """Unmount the bucket, see `s3_mounts.unmount`."""
         unmount(self.path, lazy=lazy, timeout=timeout)
@@ -83,7 +89,7 @@ class Mount:
             return
         # What has failed often keeps a file open as long as its error lives.
         try:
-            self.unmount(timeout=_AFTER_ERROR)
+            self.unmount(timeout=ERROR_LIMIT)
         except (UnmountError, MountPointError) as problem:
             if mount_table.is_s3fs(mount_table.topmost(self.path)):
                 mount_table.detach(self.path, lazy=True)
@@ -94,66 +100,6 @@ class Mount:
 
     def __repr__(self) -> str:
         return f"<{self.source} mounted on {self.path}>"
-
-
-def endpoint_options(endpoint: str | None) -> list[str]:
-    """List the options that point s3fs at a store other than Amazon's.
-
-    These and those of `prefix_options` are all that differs between a command shown in a lesson and
-    the command that was run.
-
-    Parameters
-    ----------
-    endpoint : str or None
-        The address of the store; None for Amazon's own.
-
-    Returns
-    -------
-    list of str
-        Values for ``-o``.
-
-    Examples
-    --------
-    >>> endpoint_options("http://127.0.0.1:9000")
-    ['url=http://127.0.0.1:9000', 'use_path_request_style']
-    >>> endpoint_options(None)
-    []
-    """
-    return [f"url={endpoint}", "use_path_request_style"] if endpoint else []
-
-
-def prefix_options(source: str) -> list[str]:
-    """List the options without which s3fs does not mount a prefix.
-
-    Since 1.93 s3fs wants a directory object for the prefix, which most other tools do not make;
-    1.96 and 1.97 hang without one, and do not accept every one that there is.
-
-    Parameters
-    ----------
-    source : str
-        ``bucket`` or ``bucket:/prefix``.
-
-    Returns
-    -------
-    list of str
-        Values for ``-o``, under the names that the installed version takes.
-
-    Examples
-    --------
-    >>> prefix_options("climate-data")
-    []
-    """
-    if split_source(source)[1] and s3fs_version(find_s3fs()) >= _COMPAT_DIR_SINCE:
-        return ["compat_dir"]
-    return []
-
-
-def name_options(source: str, options: Iterable[str]) -> list[str]:
-    """List the options by which ``findmnt`` shows the bucket's name, unless others are given."""
-    given = option_values(options)
-    shown = {"fsname": source, "subtype": "s3fs"}
-    # A comma would end the option.
-    return [f"{k}={v}" for k, v in shown.items() if k not in given and "," not in v]
 
 
 def mount(
@@ -180,7 +126,7 @@ def mount(
     source : str
         ``bucket``, or ``bucket:/prefix`` for a part of it.
     path : path-like
-        The mount point: an empty directory.
+        The mount point: an empty directory. It is made where it does not exist.
     options : sequence of str, optional
         Values for ``-o`` of s3fs, such as ``"multipart_size=5"``.
     timeout : float, default: 20
@@ -201,7 +147,7 @@ def mount(
     SetupError
         If the ``s3fs`` program or FUSE is missing.
     MountPointError
-        If the directory is missing, a file, not empty, or mounted already.
+        If it is a file, not empty, or mounted already, or cannot be made.
     StoreError
         If the store cannot be reached, refuses, or has no such bucket or prefix.
     MountError
@@ -211,15 +157,12 @@ def mount(
     program = find_s3fs()
     require_fuse()
     mount_point = mount_table.absolute(path)
-    _require_free_directory(mount_point)
-
     values = option_values(options)
     endpoint = endpoint_url(values.get("url"))
     pointing = [] if values.get("url") else endpoint_options(endpoint)
     all_options = [*pointing, *prefix_options(source), *name_options(source, options), *options]
     arguments = [word for option in all_options for word in ("-o", option)]
-    with _alone_on(mount_point), tempfile.TemporaryFile() as log:
-        _require_free_directory(mount_point)
+    with _free_directory(mount_point), tempfile.TemporaryFile() as log:
         deadline = time.monotonic() + timeout
         environment = os.environ | ({} if keep else guardian.guard(mount_point))
         process = subprocess.Popen(
@@ -243,15 +186,34 @@ def mount(
 
 
 @contextlib.contextmanager
-def _alone_on(directory: Path) -> Iterator[None]:
-    """Let others wait who are about to mount on the same directory, where it can be locked."""
-    bare = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _free_directory(mount_point: Path) -> Iterator[None]:
+    """Have an empty directory to oneself for the block; one that was made goes with an error."""
+    # Only the kernel is asked about a mount: a look into one can hang.
+    made = not mount_table.topmost(mount_point) and not os.path.lexists(mount_point)
+    if made:
+        try:
+            mount_point.mkdir(parents=True)
+        except OSError as error:
+            raise MountPointError(
+                f"expected to make the directory {mount_point}, but: {error.strerror}. Choose"
+                " another place."
+            ) from error
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(bare, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(bare)
+        _require_free_directory(mount_point)
+        bare = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Others who are about to mount there wait, where it can be locked.
+            with contextlib.suppress(OSError):
+                fcntl.flock(bare, fcntl.LOCK_EX)
+            _require_free_directory(mount_point)
+            yield
+        finally:
+            os.close(bare)
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                mount_point.rmdir()
+        raise
 
 
 def _require_free_directory(mount_point: Path) -> None:
@@ -265,10 +227,6 @@ def _require_free_directory(mount_point: Path) -> None:
         raise MountPointError(
             f"expected a free directory, but on {mount_point} a file system of type {mounted} is"
             " mounted already. Unmount it first, or choose another directory."
-        )
-    if not mount_point.exists():
-        raise MountPointError(
-            f"expected an empty directory, but {mount_point} does not exist. Create it with mkdir."
         )
     if not mount_point.is_dir():
         raise MountPointError(
@@ -287,6 +245,9 @@ def _ask_store(
     source: str, endpoint: str | None, timeout: float, options: Mapping[str, str]
 ) -> None:
     """Ask the store for the bucket; a name server or a store that dawdles must not keep us."""
+    # To import botocore takes longer than all else, and s3fs is starting meanwhile.
+    from s3_mounts.store import require_bucket
+
     errors: list[BaseException] = []
 
     def ask() -> None:
@@ -327,28 +288,21 @@ def _await_mount(
 def _await_answer(
     process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
 ) -> None:
-    # A look into a hanging mount cannot be interrupted, so a process that can be spared does it.
-    probe = subprocess.Popen(
-        ["stat", "-c", "%d", mount_point], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        device, complaint = probe.communicate(timeout=max(deadline - time.monotonic(), _POLL))
-    except subprocess.TimeoutExpired:
-        # It comes back when nothing is mounted any more, and not before.
+    limit = max(deadline - time.monotonic(), _POLL)
+    status, device, complaint = guardian.probe(["stat", "-c", "%d", mount_point], limit)
+    if status is None:
         mount_table.abandon(mount_point)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            probe.communicate(timeout=_TO_DIE)
         raise MountError(
             f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
             f" {_words(log)}"
-        ) from None
+        )
     # s3fs mounts before it looks at all its options; then the look may find the bare directory.
-    is_bare = not probe.returncode and int(device) == mount_point.parent.stat().st_dev
-    if probe.returncode or is_bare:
+    is_bare = not status and int(device) == mount_point.parent.stat().st_dev
+    if status or is_bare:
         # If s3fs is just ending, it may still have something to say.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=1)
-        found = "it is gone again" if is_bare else complaint.decode(errors="replace").strip()
+        found = "it is gone again" if is_bare else complaint.strip()
         raise MountError(
             f"s3fs mounted on {mount_point}, but a look into it fails: {found}. {_words(log)}"
         )
@@ -357,7 +311,7 @@ def _await_answer(
 def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
     process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_TO_DIE)
+        process.wait(KILL_LIMIT)
     mount_table.abandon(mount_point)
     guardian.release(mount_point)
 
@@ -454,11 +408,6 @@ def unmount_below(directory: Path) -> None:
     """Unmount whatever s3fs has mounted below a directory, at any price.
 
     A mount that is busy is abandoned after a short while: its ``s3fs`` is ended.
-
-    Parameters
-    ----------
-    directory : Path
-        An absolute path.
     """
     for mount_point in reversed(mount_table.mount_points()):
         if mount_point.is_relative_to(directory):

@@ -1,35 +1,23 @@
-"""Options of s3fs for a purpose, under the names that the installed version takes."""
+"""What s3fs is told: bucket, prefix and address, and options under the names that it takes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
+from s3_mounts.errors import StoreError
 from s3_mounts.program import find_s3fs, s3fs_version
 
+AMAZON = "https://s3.amazonaws.com"
+_COMPAT_DIR_SINCE = (1, 93)
 _RENAMED_IN = (1, 96)
 _MISSED_SINCE = (1, 95)
 """The oldest version that was seen to report, in every read, what the store no longer has."""
 
 
 def option_values(options: Iterable[str]) -> dict[str, str]:
-    """Split options of s3fs into names and values.
-
-    Parameters
-    ----------
-    options : iterable of str
-        Values for ``-o``. Each may be several, with commas between them.
-
-    Returns
-    -------
-    dict of str to str
-        The value of each; empty for one that has none. The last one counts, as for s3fs.
-
-    Examples
-    --------
-    >>> option_values(["ro,parallel_count=2", "profile=team"])
-    {'ro': '', 'parallel_count': '2', 'profile': 'team'}
-    """
+    """Split options of s3fs into names and values."""
     parts = (one.partition("=") for option in options for one in option.split(","))
     return {name: value for name, _, value in parts}
 
@@ -138,3 +126,109 @@ def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
     With s3fs 1.90 do not rename files on a mount with a cache, see `sparse_read_options`.
     """
     return [f"use_cache={os.fspath(cache)}", "del_cache"]
+
+
+def endpoint_options(endpoint: str | None) -> list[str]:
+    """List the options that point s3fs at a store other than Amazon's.
+
+    These and those of `prefix_options` are all that differs between a command shown in a lesson and
+    the command that was run.
+
+    Parameters
+    ----------
+    endpoint : str or None
+        The address of the store; None for Amazon's own.
+
+    Returns
+    -------
+    list of str
+        Values for ``-o``.
+
+    Examples
+    --------
+    >>> endpoint_options("http://127.0.0.1:9000")
+    ['url=http://127.0.0.1:9000', 'use_path_request_style']
+    >>> endpoint_options(None)
+    []
+    """
+    return [f"url={endpoint}", "use_path_request_style"] if endpoint else []
+
+
+def prefix_options(source: str) -> list[str]:
+    """List the options without which s3fs does not mount a prefix.
+
+    Since 1.93 s3fs wants a directory object for the prefix, which most other tools do not make;
+    1.96 and 1.97 hang without one, and do not accept every one that there is.
+
+    Parameters
+    ----------
+    source : str
+        ``bucket`` or ``bucket:/prefix``.
+
+    Returns
+    -------
+    list of str
+        Values for ``-o``, under the names that the installed version takes.
+
+    Examples
+    --------
+    >>> prefix_options("climate-data")
+    []
+    """
+    if split_source(source)[1] and s3fs_version(find_s3fs()) >= _COMPAT_DIR_SINCE:
+        return ["compat_dir"]
+    return []
+
+
+def name_options(source: str, options: Iterable[str]) -> list[str]:
+    """List the options by which ``findmnt`` shows the bucket's name, unless others are given."""
+    given = option_values(options)
+    shown = {"fsname": source, "subtype": "s3fs"}
+    # A comma would end the option.
+    return [f"{k}={v}" for k, v in shown.items() if k not in given and "," not in v]
+
+
+def endpoint_url(option: str | None = None) -> str | None:
+    """Find the address of the object store."""
+    url = option or os.environ.get("AWS_ENDPOINT_URL")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    place = (
+        "the option url"
+        if option
+        else "AWS_ENDPOINT_URL, or in S3_MOUNTS_ENDPOINT_URL for a lesson"
+    )
+    expected = f"expected an address such as https://store.example.org in {place}, found"
+    if "@" in url:
+        raise StoreError(
+            f"{expected} one with a name or a password, which everybody could read in the command"
+            " line of s3fs. Put keys into ~/.aws/credentials."
+        )
+    if not usable:
+        raise StoreError(f"{expected} {url!r}. Correct it, or unset it for Amazon's own store.")
+    return url
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """Split what s3fs mounts into bucket and prefix."""
+    bucket, _, prefix = source.partition(":")
+    if not bucket or "/" in bucket or prefix.startswith("//"):
+        raise StoreError(
+            "expected the name of a bucket, or BUCKET:/PREFIX for a part of it, such as"
+            f" 'climate-data:/monthly', found {source!r}."
+        )
+    return bucket, prefix.strip("/")
+
+
+def store_name(url: str | None) -> str:
+    """Name the store behind an address: all addresses of Amazon's are the same one."""
+    parts = urlsplit(url or AMAZON)
+    host = parts.hostname or ""
+    if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return AMAZON
+    return f"{host}:{parts.port or {'http': 80, 'https': 443}.get(parts.scheme)}"

@@ -46,18 +46,7 @@ _PACKAGES = {
 
 
 def find_s3fs() -> Path:
-    """Find the ``s3fs`` program on ``PATH``.
-
-    Returns
-    -------
-    Path
-        The program.
-
-    Raises
-    ------
-    SetupError
-        If there is none. The message tells it apart from the Python package of the same name.
-    """
+    """Find the ``s3fs`` program on ``PATH``."""
     found = shutil.which("s3fs")
     if found:
         return Path(found)
@@ -77,23 +66,7 @@ def _same_name() -> str:
 
 
 def s3fs_version(program: Path) -> tuple[int, int]:
-    """Ask a program for its version.
-
-    Parameters
-    ----------
-    program : Path
-        What should be s3fs-fuse's ``s3fs``.
-
-    Returns
-    -------
-    tuple of int
-        Such as ``(1, 90)``.
-
-    Raises
-    ------
-    SetupError
-        If the program is not s3fs-fuse.
-    """
+    """Ask a program for its version."""
     try:
         answer = subprocess.run(
             [program, "--version"],
@@ -116,13 +89,7 @@ def s3fs_version(program: Path) -> tuple[int, int]:
 
 
 def kernel_problem() -> str | None:
-    """Find out whether this machine's kernel lets anybody mount with FUSE.
-
-    Returns
-    -------
-    str or None
-        What is in the way and what to do, or None where nothing is.
-    """
+    """Find out whether this machine's kernel lets anybody mount with FUSE."""
     if not FUSE_DEVICE.exists():
         return (
             f"expected the device {FUSE_DEVICE}, found none. Load the kernel module"
@@ -153,13 +120,7 @@ def _may_ever_mount() -> bool:
 
 
 def fusermount() -> str | None:
-    """Find the program with which an ordinary user mounts and unmounts.
-
-    Returns
-    -------
-    str or None
-        ``"fusermount3"`` of FUSE 3, ``"fusermount"`` of FUSE 2, or None.
-    """
+    """Find the program with which an ordinary user mounts and unmounts."""
     for name in ("fusermount3", "fusermount"):
         if shutil.which(name):
             return name
@@ -167,13 +128,7 @@ def fusermount() -> str | None:
 
 
 def require_fuse() -> None:
-    """Make sure that this user can mount with FUSE.
-
-    Raises
-    ------
-    SetupError
-        If not. The message says what is missing and what to do.
-    """
+    """Make sure that this user can mount with FUSE."""
     problem = kernel_problem()
     if problem:
         raise SetupError(problem)
@@ -185,29 +140,12 @@ def require_fuse() -> None:
 
 
 def missing_programs() -> list[str]:
-    """List what a mount needs, and what lessons and pages call, that is not on ``PATH``.
-
-    Returns
-    -------
-    list of str
-        The programs; ``s3fs`` is the first.
-    """
+    """List what a mount needs, and what lessons and pages call, that is not on ``PATH``."""
     return [program for program in ("s3fs", *SHOWN) if not shutil.which(program)]
 
 
 def install_command(programs: Sequence[str] = ("s3fs",)) -> str:
-    """Tell how to install programs here.
-
-    Parameters
-    ----------
-    programs : sequence of str, optional
-        ``"s3fs"``, or others of `SHOWN`.
-
-    Returns
-    -------
-    str
-        A shell command for root, with ``sudo`` in front for everybody else.
-    """
+    """Tell how to install programs here."""
     for manager, command in INSTALL_COMMANDS.items():
         if shutil.which(manager):
             named = (_PACKAGES.get(program, {}).get(manager, program) for program in programs)
@@ -219,14 +157,7 @@ def install_command(programs: Sequence[str] = ("s3fs",)) -> str:
 
 
 def may_install() -> bool:
-    """Find out whether `install_command` would run without asking anybody.
-
-    Returns
-    -------
-    bool
-        True where there is a package manager that we know, for root and where ``sudo`` asks for
-        no password.
-    """
+    """Find out whether `install_command` would run without asking anybody."""
     if not any(shutil.which(manager) for manager in INSTALL_COMMANDS):
         return False
     if os.geteuid() == 0:
@@ -241,24 +172,7 @@ def may_install() -> bool:
 
 
 def install(programs: Sequence[str] = ("s3fs",)) -> str:
-    """Install programs with the system's package manager, if they are missing.
-
-    Parameters
-    ----------
-    programs : sequence of str, optional
-        ``"s3fs"``, or others of `SHOWN`.
-
-    Returns
-    -------
-    str
-        What was done.
-
-    Raises
-    ------
-    SetupError
-        If one is missing and this user may not install it, or the installation failed. The message
-        names all that are missing.
-    """
+    """Install programs with the system's package manager, if they are missing."""
     missing = [program for program in programs if not shutil.which(program)]
     if not missing:
         return f"{', '.join(programs)} {_is(programs)} installed"
@@ -290,11 +204,6 @@ def share_device() -> str | None:
     On most machines udev gives it the mode 0666, by a rule in its ``50-udev-default.rules``.
     Where no udev runs it stays root's, and no ordinary user can mount.
     A device that somebody has set to another mode is left alone.
-
-    Returns
-    -------
-    str or None
-        What was done, or None if nothing was to be done, or not by this user.
     """
     device = FUSE_DEVICE.stat()
     state = (stat.S_IMODE(device.st_mode), device.st_uid, device.st_gid)

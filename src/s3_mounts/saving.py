@@ -14,9 +14,7 @@ import base64
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
-import threading
 import time
 import warnings
 import zlib
@@ -29,9 +27,9 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_mounts import mount_table
-from s3_mounts.errors import MountPointError, SaveError
-from s3_mounts.store import endpoint_url, split_source, store_name
+from s3_mounts import guardian, mount_table
+from s3_mounts.errors import MountPointError, SaveError, import_extra
+from s3_mounts.options import endpoint_url, split_source, store_name
 
 if TYPE_CHECKING:
     from iris.cube import Cube
@@ -42,7 +40,7 @@ _PART = 8 * 2**20
 _MOST_PARTS = 10_000
 """Of one upload, see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
 _PIECE = 2**20
-_LOOK = 20
+LOOK_LIMIT = 20
 """How long a mount may take to show a file, in seconds."""
 
 
@@ -114,8 +112,7 @@ def save_cube(
     Options of the mount that concern an upload, such as ``use_sse`` or ``storage_class``, have
     no effect, since boto3 uploads.
     """
-    import iris
-
+    iris = import_extra("iris", "iris")
     if keywords.get("append") or not keywords.get("compute", True):
         raise SaveError(
             "expected to save a whole file at once, found append=True or compute=False."
@@ -378,14 +375,5 @@ def _size_at(path: Path) -> int | None:
         'dd if="$1" iflag=nocache count=0 status=none &&'
         ' { stat --cached=never -c %s "$1" || { sleep 1.1; stat -c %s "$1"; }; }'
     )
-    probe = subprocess.Popen(
-        ["sh", "-c", look, "sh", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        shown, _ = probe.communicate(timeout=_LOOK)
-    except subprocess.TimeoutExpired:
-        # It ends when the mount answers or goes, and not before.
-        probe.kill()
-        threading.Thread(target=probe.communicate, daemon=True).start()
-        return None
+    _, shown, _ = guardian.probe(["sh", "-c", look, "sh", path], LOOK_LIMIT)
     return int(shown) if shown else None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
@@ -22,130 +21,20 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
+from s3_mounts.options import AMAZON, split_source
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
-_AMAZON = "https://s3.amazonaws.com"
-
-
-def endpoint_url(option: str | None = None) -> str | None:
-    """Find the address of the object store.
-
-    Parameters
-    ----------
-    option : str, optional
-        The value of s3fs's option ``url``.
-
-    Returns
-    -------
-    str or None
-        The option, or else ``AWS_ENDPOINT_URL``, which boto3 reads too; None means Amazon's own.
-
-    Raises
-    ------
-    StoreError
-        If it is not an address.
-    """
-    url = option or os.environ.get("AWS_ENDPOINT_URL")
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    place = (
-        "the option url"
-        if option
-        else "AWS_ENDPOINT_URL, or in S3_MOUNTS_ENDPOINT_URL for a lesson"
-    )
-    expected = f"expected an address such as https://store.example.org in {place}, found"
-    if "@" in url:
-        raise StoreError(
-            f"{expected} one with a name or a password, which everybody could read in the command"
-            " line of s3fs. Put keys into ~/.aws/credentials."
-        )
-    if not usable:
-        raise StoreError(f"{expected} {url!r}. Correct it, or unset it for Amazon's own store.")
-    return url
-
 
 def bound_client(
     session: boto3.Session, endpoint: str | None, config: Config | None = None
 ) -> S3Client:
-    """Make a client that stays with one store, whatever the environment says later.
-
-    Parameters
-    ----------
-    session : boto3.Session
-        Whose credentials it uses.
-    endpoint : str or None
-        The address of the object store; None for Amazon's own.
-    config : botocore.config.Config, optional
-        How patient it is.
-
-    Returns
-    -------
-    S3 client of boto3
-        The client.
-    """
+    """Make a client that stays with one store, whatever the environment says later."""
     only_this = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
     both = only_this.merge(config) if config else only_this
     return session.client("s3", endpoint_url=endpoint, config=both)
-
-
-def split_source(source: str) -> tuple[str, str]:
-    """Split what s3fs mounts into bucket and prefix.
-
-    Parameters
-    ----------
-    source : str
-        ``bucket`` or ``bucket:/prefix``.
-
-    Returns
-    -------
-    bucket, prefix : str
-        The prefix without slashes at its ends; empty for the whole bucket.
-
-    Raises
-    ------
-    StoreError
-        If there is no bucket in it.
-
-    Examples
-    --------
-    >>> split_source("climate-data:/monthly/")
-    ('climate-data', 'monthly')
-    """
-    bucket, _, prefix = source.partition(":")
-    if not bucket or "/" in bucket or prefix.startswith("//"):
-        raise StoreError(
-            "expected the name of a bucket, or BUCKET:/PREFIX for a part of it, such as"
-            f" 'climate-data:/monthly', found {source!r}."
-        )
-    return bucket, prefix.strip("/")
-
-
-def store_name(url: str | None) -> str:
-    """Name the store behind an address: all addresses of Amazon's are the same one.
-
-    Parameters
-    ----------
-    url : str or None
-        The address; None for Amazon's own.
-
-    Returns
-    -------
-    str
-        The same for each address of a store.
-    """
-    parts = urlsplit(url or _AMAZON)
-    host = parts.hostname or ""
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
-        return _AMAZON
-    return f"{host}:{parts.port or {'http': 80, 'https': 443}.get(parts.scheme)}"
 
 
 def require_bucket(
@@ -158,22 +47,6 @@ def require_bucket(
 
     boto3 would do, but making its client takes several times as long as the whole mount.
     So botocore signs and sends this one request.
-
-    Parameters
-    ----------
-    source : str
-        ``bucket`` or ``bucket:/prefix``.
-    endpoint : str, optional
-        The address of the object store; Amazon's own by default.
-    timeout : float, default: 10
-        How long to wait for a connection, and for an answer, in seconds.
-    options : mapping of str to str, optional
-        The options of s3fs, which may say whose credentials to take.
-
-    Raises
-    ------
-    StoreError
-        If the store cannot be reached, knows no such bucket or prefix, or refuses.
     """
     bucket, prefix = split_source(source)
     query = {"list-type": "2", "max-keys": "1"} | ({"prefix": f"{prefix}/"} if prefix else {})
@@ -210,7 +83,7 @@ def require_bucket(
 
 def _bucket_url(bucket: str, endpoint: str | None, options: Mapping[str, str]) -> str:
     """Write the address of a bucket as s3fs does: in the path, or else in the name of the host."""
-    address = (endpoint or _AMAZON).rstrip("/")
+    address = (endpoint or AMAZON).rstrip("/")
     from_environment = endpoint and not options.get("url")
     if from_environment or "use_path_request_style" in options:
         return f"{address}/{quote(bucket)}"
@@ -218,27 +91,7 @@ def _bucket_url(bucket: str, endpoint: str | None, options: Mapping[str, str]) -
 
 
 def send(request: AWSRequest, timeout: float, *, trust: bool = False) -> AWSResponse:
-    """Send one request, through the proxy and with the certificates that are set for it.
-
-    Parameters
-    ----------
-    request : botocore.awsrequest.AWSRequest
-        The request, signed or not.
-    timeout : float
-        How long to wait for a connection, and for an answer, in seconds.
-    trust : bool, default: False
-        Take any certificate.
-
-    Returns
-    -------
-    botocore.awsrequest.AWSResponse
-        The answer, whatever its status.
-
-    Raises
-    ------
-    botocore.exceptions.BotoCoreError
-        If there is none.
-    """
+    """Send one request, through the proxy and with the certificates that are set for it."""
     session = botocore.session.Session(include_builtin_handlers=False)
     http = URLLib3Session(
         proxies=get_environ_proxies(str(request.url)),

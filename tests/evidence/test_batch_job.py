@@ -7,7 +7,7 @@ import pytest
 from proof.documents import blocks_of
 from proof.project import ROOT
 from proof.reader import Reader
-from s3_mounts import sample_path
+from s3_sandbox import sample_path
 
 PAGE = ROOT / "docs" / "how_to" / "batch_job.rst"
 NOTHING_IS_LEFT = """

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from s3_mounts import mount_table, threads_option, unmount
-from s3_mounts.terminal import s3fs_function
+from s3_sandbox.terminal import s3fs_function
 
 NAMESPACE = ["unshare", "--mount"]
 if os.geteuid():

@@ -7,7 +7,7 @@ import yaml
 
 from proof.documents import blocks_of
 from proof.project import ROOT
-from s3_mounts.mounting import endpoint_options
+from s3_mounts.options import endpoint_options
 
 PAGE = ROOT / "docs" / "how_to" / "kubernetes.rst"
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]

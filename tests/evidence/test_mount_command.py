@@ -6,9 +6,8 @@ import time
 import pytest
 
 from s3_mounts import mount_table
-from s3_mounts.mounting import endpoint_options
+from s3_mounts.options import endpoint_options, endpoint_url
 from s3_mounts.program import find_s3fs, s3fs_version
-from s3_mounts.store import endpoint_url
 
 
 @pytest.mark.proves("C14")

@@ -4,7 +4,8 @@ from importlib.metadata import version
 
 import iris
 
-from s3_mounts import fine_temperature, mount
+from s3_mounts import mount
+from s3_sandbox import fine_temperature
 
 
 def test_a_load_of_pp_asks_once_from_iris_3_16_on(sandbox, mount_point, monkeypatch):

@@ -14,7 +14,7 @@ from proof.project import ROOT
 from proof.seaweedfs import KEY, SECRET, seaweedfs
 from s3_mounts import mount_table
 
-CHECK = [sys.executable, "-m", "s3_mounts", "check"]
+CHECK = [sys.executable, "-m", "s3_sandbox", "check"]
 LESSON = ROOT / "tutorials/1_first_steps/1_your_first_bucket.py"
 BUCKET = "our-data"
 THEIRS = {"precious": b"theirs", "s3-mounts-check-of-others/x": b"also theirs"}
@@ -119,7 +119,8 @@ def test_a_bucket_can_be_named_in_the_command(environment):
 
 SAVE = """
 import iris
-from s3_mounts import mount, save_cube, start_sandbox
+from s3_mounts import mount, save_cube
+from s3_sandbox import start_sandbox
 
 iris.FUTURE.save_split_attrs = True
 with start_sandbox("results", ["air_temp.pp"]) as sandbox:

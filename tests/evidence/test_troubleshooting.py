@@ -28,8 +28,9 @@ from certificates import make_certificate
 
 from proof.compare import difference
 from proof.project import ROOT
-from s3_mounts import mount, mount_table, sample_path
+from s3_mounts import mount, mount_table
 from s3_mounts.program import find_s3fs, s3fs_version
+from s3_sandbox import sample_path
 
 PAGE = ROOT / "docs" / "troubleshooting.rst"
 LABELS = ["Cause", "Fix", "Avoid"]

@@ -14,7 +14,7 @@ Mount a bucket, load a cube from it, draw a map, and unmount.
 # A bucket to try things on
 # -------------------------
 #
-# :func:`~s3_mounts.start_sandbox` starts an S3 server on your own machine and puts some of Iris's
+# :func:`~s3_sandbox.start_sandbox` starts an S3 server on your own machine and puts some of Iris's
 # sample data into a bucket named ``climate-data``.
 # Everything below works in the same way on a bucket of yours, once your credentials are in
 # ``~/.aws/credentials`` or in the environment.
@@ -23,7 +23,7 @@ import iris
 import iris.quickplot as qplt
 import matplotlib.pyplot as plt
 
-from s3_mounts import start_sandbox
+from s3_sandbox import start_sandbox
 
 iris.FUTURE.date_microseconds = True
 

@@ -27,7 +27,8 @@ import boto3
 import iris
 import matplotlib.pyplot as plt
 
-from s3_mounts import MountPointError, mount, sample_path, start_sandbox
+from s3_mounts import MountPointError, mount
+from s3_sandbox import sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

@@ -32,7 +32,8 @@ from iris.fileformats import FORMAT_AGENT
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
 
-from s3_mounts import formats, mount, sample_path, start_sandbox
+from s3_mounts import mount
+from s3_sandbox import formats, sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
@@ -73,7 +74,7 @@ formats.write_grib1(disk / "polar.grib1", disk / "polar.grib2")
 
 # %%
 # There is no free sample of the others, and Iris does not save them.
-# :mod:`s3_mounts.formats` writes small files from their published layouts.
+# :mod:`s3_sandbox.formats` writes small files from their published layouts.
 # An ABF or ABL file holds percentages, so here it gets the temperature as a
 # percentage of its range.
 

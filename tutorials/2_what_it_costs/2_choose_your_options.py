@@ -38,14 +38,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from s3_mounts import (
-    fine_temperature,
     mount,
     sparse_read_options,
-    start_sandbox,
     threads_option,
     unmount,
     whole_file_options,
 )
+from s3_sandbox import fine_temperature, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

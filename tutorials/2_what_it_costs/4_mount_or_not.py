@@ -37,15 +37,8 @@ from matplotlib.colors import LogNorm
 from ncdata import NcData, NcDimension, NcVariable
 from ncdata.iris import to_iris
 
-from s3_mounts import (
-    Traffic,
-    fine_temperature,
-    mount,
-    mount_table,
-    sample_path,
-    sparse_read_options,
-    start_sandbox,
-)
+from s3_mounts import mount, mount_table, sparse_read_options
+from s3_sandbox import Traffic, fine_temperature, sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

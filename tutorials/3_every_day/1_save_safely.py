@@ -38,14 +38,8 @@ import numpy as np
 from botocore.config import Config
 from matplotlib.colors import to_rgba
 
-from s3_mounts import (
-    SaveError,
-    fine_temperature,
-    mount,
-    save_cube,
-    start_sandbox,
-    unmount,
-)
+from s3_mounts import SaveError, mount, save_cube, unmount
+from s3_sandbox import fine_temperature, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

@@ -37,9 +37,10 @@ import numpy as np
 import psutil
 from distributed import Client, Event, LocalCluster
 
-from s3_mounts import UnmountError, mount, start_sandbox, unmount
+from s3_mounts import UnmountError, mount, unmount
 from s3_mounts.mount_table import servers
 from s3_mounts.program import fusermount
+from s3_sandbox import start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

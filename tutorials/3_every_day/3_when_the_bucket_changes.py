@@ -28,13 +28,8 @@ import iris
 import matplotlib.pyplot as plt
 import numpy as np
 
-from s3_mounts import (
-    fine_temperature,
-    mount,
-    sample_path,
-    sparse_read_options,
-    start_sandbox,
-)
+from s3_mounts import mount, sparse_read_options
+from s3_sandbox import fine_temperature, sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

@@ -33,8 +33,9 @@ import iris.analysis
 import iris.quickplot as qplt
 import matplotlib.pyplot as plt
 
-from s3_mounts import StoreError, mount, sample_path, start_sandbox
-from s3_mounts.server import Server
+from s3_mounts import StoreError, mount
+from s3_sandbox import sample_path, start_sandbox
+from s3_sandbox.server import Server
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

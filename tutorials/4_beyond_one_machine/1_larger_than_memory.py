@@ -39,13 +39,9 @@ import psutil
 from dask.callbacks import Callback
 from iris.analysis import MEAN
 
-from s3_mounts import (
-    fine_temperature,
-    mount,
-    start_sandbox,
-    whole_file_options,
-)
+from s3_mounts import mount, whole_file_options
 from s3_mounts.mount_table import servers
+from s3_sandbox import fine_temperature, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

@@ -34,9 +34,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from distributed import Client, LocalCluster
 
-from s3_mounts import fine_temperature, start_sandbox, whole_file_options
-from s3_mounts.cluster import MountPlugin, shared_mount
+from s3_mounts import shared_mount, whole_file_options
+from s3_mounts.dask import MountPlugin
 from s3_mounts.mount_table import servers
+from s3_sandbox import fine_temperature, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
@@ -100,7 +101,7 @@ sandbox.shell(
 )
 
 # %%
-# :class:`~s3_mounts.cluster.MountPlugin` has every worker mount it, including those that
+# :class:`~s3_mounts.sharing.MountPlugin` has every worker mount it, including those that
 # start later.
 
 options = whole_file_options(sandbox.directory / "cache")
@@ -127,7 +128,7 @@ sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 # --------------
 #
 # Whoever makes the lazy cube must find the files, too.
-# :func:`~s3_mounts.cluster.shared_mount` mounts the bucket for you, or joins those who have it
+# :func:`~s3_mounts.sharing.shared_mount` mounts the bucket for you, or joins those who have it
 # mounted on your machine already.
 # You can leave the mount before the work begins.
 #
@@ -240,7 +241,7 @@ sandbox.stop()
 #
 # You have no SLURM and no Kubernetes here, so what follows is checked for its form only.
 # In each case, the workers need the ``s3fs`` program, this package, and credentials.
-# To see what is missing on them, have a job run ``python -m s3_mounts doctor``.
+# To see what is missing on them, have a job run ``s3-mounts doctor``.
 #
 # **SLURM**, with the package dask-jobqueue.
 # Replace the cell that starts the cluster.
@@ -260,7 +261,7 @@ sandbox.stop()
 #    from distributed import Client
 #
 #    from s3_mounts import whole_file_options
-#    from s3_mounts.cluster import MountPlugin
+#    from s3_mounts.dask import MountPlugin
 #
 #    cluster = SLURMCluster(
 #        cores=8,

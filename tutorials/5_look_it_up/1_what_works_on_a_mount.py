@@ -17,10 +17,10 @@ else, and what each asks of the store.
 # The same on a mount and on a disk
 # ---------------------------------
 #
-# :func:`~s3_mounts.operations.check_operations` does what programs do with files, once on the local
+# :func:`~s3_sandbox.conformance.runner.check_operations` does what programs do with files, once on the local
 # disk and once on a mount.
 # A second mount of the same bucket stands for another machine, and looks at what was stored.
-# Each operation is a few lines of Python in ``src/s3_mounts/trials.py``.
+# Each operation is a few lines of Python in ``src/s3_sandbox/conformance/operations.py``.
 
 import os
 import subprocess
@@ -31,8 +31,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgba
 
-from s3_mounts import Traffic, mount, start_sandbox
-from s3_mounts.operations import KINDS, VERDICTS, check_operations
+from s3_mounts import mount
+from s3_sandbox import Traffic, start_sandbox
+from s3_sandbox.conformance.runner import KINDS, VERDICTS, check_operations
 
 sandbox = start_sandbox("climate-data")
 here = sandbox.directory / "here"

@@ -35,14 +35,8 @@ import iris.analysis
 import matplotlib.pyplot as plt
 import numpy as np
 
-from s3_mounts import (
-    fine_temperature,
-    mount,
-    mount_table,
-    sparse_read_options,
-    start_sandbox,
-    threads_option,
-)
+from s3_mounts import mount, mount_table, sparse_read_options, threads_option
+from s3_sandbox import fine_temperature, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts import mount_table
-from s3_mounts.data import sample_path
 from s3_mounts.errors import S3MountsError
 from s3_mounts.mounting import mount
-from s3_mounts.operations import VERDICTS, Outcome, check_operations
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from s3_mounts.sandbox import Sandbox, start_sandbox
+from s3_sandbox.conformance.runner import VERDICTS, Outcome, check_operations
+from s3_sandbox.data import sample_path
+from s3_sandbox.sandbox import Sandbox, start_sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -42,7 +42,7 @@ NEEDED = frozenset(
         "a file of other content",
     ]
 )
-"""The trials of `s3_mounts.trials` without which cubes cannot be loaded, saved and moved."""
+"""The trials of `.operations` without which cubes cannot be loaded, saved and moved."""
 
 SANDBOX_LIMITS = {
     "make a closed file shorter": "differs",
@@ -115,7 +115,7 @@ class _DifferentError(Exception):
 def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[Result]:
     """Try what s3fs, Iris and the lessons need of an object store.
 
-    It works below a prefix of its own in your bucket, as `s3_mounts.start_sandbox` finds it, or
+    It works below a prefix of its own in your bucket, as `s3_sandbox.start_sandbox` finds it, or
     else on the local sandbox. Everything is removed at the end, even where the iterator is closed
     before it is exhausted.
 

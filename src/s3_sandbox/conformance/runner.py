@@ -17,9 +17,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3_mounts import trials
-from s3_mounts.traffic import Traffic
-from s3_mounts.trials import KINDS, TRIALS
+from s3_sandbox.conformance import operations as trials
+from s3_sandbox.conformance.operations import KINDS, TRIALS
+from s3_sandbox.traffic import Traffic
 
 VERDICTS = ("works", "differs", "fails", "untried")
 """What can come of a trial on a mount, as `Outcome.verdict` says it."""
@@ -34,14 +34,14 @@ class Outcome:
     name : str
         What was done, such as ``"hard link"``.
     kind : str
-        A key of `s3_mounts.trials.KINDS`.
+        A key of `s3_sandbox.conformance.operations.KINDS`.
     verdict : str
         ``"works"`` where the mount gave what the local disk gave, ``"differs"`` where it gave
         something else, ``"fails"`` where only the mount gave an error or no answer in time,
         ``"untried"`` where the local disk gave no result either, or a program is missing.
     mounted, local : str
         In a few words, what came of it on the mount and on the local disk.
-    traffic : s3_mounts.Traffic or None
+    traffic : s3_sandbox.Traffic or None
         What the operation itself asked of the store, without preparations and checks.
     """
 
@@ -78,9 +78,9 @@ def check_operations(
         machine. It is used to look at what the first one has stored. Without it, operations that
         need two machines are left out.
     kinds : iterable of str, optional
-        Which kinds of operations, keys of `s3_mounts.trials.KINDS`; by default all.
+        Which kinds, keys of `s3_sandbox.conformance.operations.KINDS`; by default all.
     traffic : callable, optional
-        What counts the requests of each operation: `s3_mounts.Sandbox.traffic` of a sandbox.
+        What counts the requests of each operation: `s3_sandbox.Sandbox.traffic` of a sandbox.
     timeout : float, default: 30
         How long each step of an operation may take, in seconds.
 

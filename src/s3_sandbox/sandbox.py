@@ -19,15 +19,22 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.credentials import find_credentials
-from s3_mounts.data import sample_path, use_packaged_coastlines
-from s3_mounts.errors import SandboxError, StoreError
-from s3_mounts.leftovers import SOON, make_folder, remove_leftovers, remove_prefix
-from s3_mounts.mount_table import remove_folder
+from s3_mounts.errors import StoreError
 from s3_mounts.mounting import unmount_below
-from s3_mounts.server import Server, shared_or_none
-from s3_mounts.store import bound_client, endpoint_url, require_bucket, store_name
-from s3_mounts.terminal import shell
-from s3_mounts.traffic import Traffic
+from s3_mounts.options import endpoint_url, store_name
+from s3_mounts.store import bound_client, require_bucket
+from s3_sandbox.data import sample_path, use_packaged_coastlines
+from s3_sandbox.errors import SandboxError
+from s3_sandbox.folders import (
+    SOON,
+    make_folder,
+    remove_folder,
+    remove_leftovers,
+    remove_prefix,
+)
+from s3_sandbox.server import Server, shared_or_none
+from s3_sandbox.terminal import shell
+from s3_sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -154,7 +161,7 @@ class Sandbox:
         }
 
     def shell(self, command: str, *, status: int = 0) -> None:
-        """Run a command in the sandbox's folder and show it, see `s3_mounts.shell`."""
+        """Run a command in the sandbox's folder and show it, see `s3_sandbox.shell`."""
         shell(command, directory=self.directory, status=status)
 
     @contextlib.contextmanager

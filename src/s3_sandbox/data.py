@@ -8,10 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import iris_sample_data
-import numpy as np
-
-from s3_mounts.errors import SandboxError
+from s3_mounts.errors import import_extra
+from s3_sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from iris.cube import Cube
@@ -43,7 +41,7 @@ def sample_path(name: str) -> Path:
     >>> sample_path("air_temp.pp").stat().st_size
     28304
     """
-    folder = Path(iris_sample_data.path)
+    folder = Path(import_extra("iris_sample_data", "sandbox").path)
     path = folder / name
     if path.is_file():
         return path
@@ -79,7 +77,8 @@ def fine_temperature(
     ValueError
         If the source does not have that many years, or the grid is smaller than 2 by 2.
     """
-    import iris
+    iris = import_extra("iris", "iris")
+    import numpy as np
     from iris.analysis import Linear
 
     if years < 1 or not 0 <= skip <= 240 - years or latitude < 2 or longitude < 2:

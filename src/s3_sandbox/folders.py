@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -22,8 +23,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.errors import StoreError, UnmountError
-from s3_mounts.mount_table import abandon_below, remove_folder
-from s3_mounts.store import bound_client, store_name
+from s3_mounts.mount_table import abandon_below, entries
+from s3_mounts.options import store_name
+from s3_mounts.store import bound_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,21 +42,7 @@ SOON = Config(connect_timeout=5, retries={"total_max_attempts": 2})
 
 
 def make_folder(**note: str | None) -> tuple[Path, IO[str]]:
-    """Make a folder, private and in use as long as its lock is open in any process.
-
-    Parameters
-    ----------
-    **note : str or None
-        The ``bucket``, ``prefix`` and ``endpoint`` of objects that are to go with the folder;
-        nothing where there are none.
-
-    Returns
-    -------
-    folder : Path
-        The folder, an absolute path.
-    lock : file
-        The lock. Close it when the folder has been removed.
-    """
+    """Make a folder, private and in use as long as its lock is open in any process."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
     lock = (folder / _NEW_LOCK).open("x")
     json.dump(note, lock)
@@ -63,6 +51,17 @@ def make_folder(**note: str | None) -> tuple[Path, IO[str]]:
     # Nobody must find the lock before it is locked.
     (folder / _NEW_LOCK).rename(folder / _LOCK)
     return folder, lock
+
+
+def remove_folder(directory: Path) -> None:
+    """Remove a directory that may be gone, but never what is mounted below it."""
+    for entry in entries():
+        if entry.path.is_relative_to(directory):
+            raise UnmountError(
+                f"expected to remove {directory}, but {entry.path} is still mounted, and"
+                " removing would delete what is in it. Unmount it, then remove the directory."
+            )
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def remove_leftovers() -> None:
@@ -75,7 +74,7 @@ def remove_leftovers() -> None:
                 continue
             with path.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                print(f"s3_mounts: {_remove(folder, json.load(lock))}", file=sys.stderr)
+                print(f"s3-sandbox: {_remove(folder, json.load(lock))}", file=sys.stderr)
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/"):
         with contextlib.suppress(OSError):
             _remove_unfinished(folder)
@@ -107,22 +106,7 @@ def _remove(folder: Path, note: dict[str, str]) -> str:
 
 
 def remove_prefix(s3: S3Client, bucket: str, prefix: str) -> None:
-    """Remove what is below a prefix of ours, one by one, since not every store can do more.
-
-    Parameters
-    ----------
-    s3 : S3 client of boto3
-        A client of the store that has it, see `s3_mounts.store.bound_client`.
-    bucket : str
-        The bucket.
-    prefix : str
-        The prefix, with a slash at its end.
-
-    Raises
-    ------
-    StoreError
-        If the store refuses, or cannot be reached.
-    """
+    """Remove what is below a prefix of ours, one by one, since not every store can do more."""
     if len(prefix) < 2 or not prefix.endswith("/"):
         raise ValueError(f"expected a prefix with a slash at its end, found {prefix!r}.")
     uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)

@@ -32,34 +32,7 @@ _BUCKET_OPERATIONS = {
 
 
 def operation_name(method: str, key: str, query: str, *, is_copy: bool = False) -> str:
-    """Name the S3 operation that an HTTP request asks for.
-
-    Parameters
-    ----------
-    method : str
-        The HTTP method, such as ``"GET"``.
-    key : str
-        The object's key; empty for a request about a bucket.
-    query : str
-        The query string, without the question mark.
-    is_copy : bool, default: False
-        Whether the request has the header ``x-amz-copy-source``.
-
-    Returns
-    -------
-    str
-        The name in the `S3 API reference
-        <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>`__,
-        or the method itself for a method that neither Iris's readers nor s3fs use. Operations on
-        tags, versions and the like are named after the plain one: they are not told apart.
-
-    Examples
-    --------
-    >>> operation_name("GET", "air_temp.pp", "")
-    'GetObject'
-    >>> operation_name("PUT", "big.nc", "partNumber=2&uploadId=x")
-    'UploadPart'
-    """
+    """Name the S3 operation that an HTTP request asks for."""
     parameters = parse_qs(query, keep_blank_values=True)
     if not key:
         if method == "GET" and "uploads" in parameters:
@@ -77,27 +50,7 @@ def operation_name(method: str, key: str, query: str, *, is_copy: bool = False) 
 
 
 def access_key(authorization: str, query: str) -> str:
-    """Find out whose credentials signed an HTTP request.
-
-    Parameters
-    ----------
-    authorization : str
-        The header ``Authorization``; empty if there is none.
-    query : str
-        The query string, without the question mark, where a presigned URL has it.
-
-    Returns
-    -------
-    str
-        The access key ID, which is no secret; empty for an unsigned request.
-
-    Examples
-    --------
-    >>> access_key("AWS4-HMAC-SHA256 Credential=me/20260101/us-east-1/s3/aws4_request, ...", "")
-    'me'
-    >>> access_key("", "X-Amz-Credential=me%2F20260101%2Fus-east-1%2Fs3%2Faws4_request")
-    'me'
-    """
+    """Find out whose credentials signed an HTTP request."""
     signed = re.search(r"Credential=([^/,\s]+)/|^AWS ([^:]+):", authorization)
     if signed:
         return signed[1] or signed[2]

@@ -15,10 +15,10 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from s3_mounts.errors import SandboxError
-from s3_mounts.leftovers import make_folder
-from s3_mounts.mount_table import remove_folder
-from s3_mounts.traffic import Request
+from s3_mounts.errors import require_extra
+from s3_sandbox.errors import SandboxError
+from s3_sandbox.folders import make_folder, remove_folder
+from s3_sandbox.traffic import Request
 
 # moto copies a whole object for every range of it that is asked for. With objects in memory and
 # one heap that keeps what it was given, that takes a sixth of the time.
@@ -31,7 +31,7 @@ _FAST_COPIES = {
 }
 _START_LIMIT = 60
 _SETTLE_LIMIT = 30
-_QUIET = 0.05
+QUIET_TIME = 0.05
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Whatever the environment says of proxies, the server is on this machine."""
@@ -44,33 +44,15 @@ class Server:
 
     It listens on the loopback interface only.
     It ends with this process, whatever ends that, and takes everything in its folder along.
-
-    Parameters
-    ----------
-    port : int, default: 0
-        The port to listen on; 0 for any free one.
-
-    Attributes
-    ----------
-    url : str
-        Its address.
-    directory : Path
-        A new folder for everything that is to go when the server ends.
-    faults : dict of str to int
-        What `fail` was last told.
-
-    Raises
-    ------
-    SandboxError
-        If the server does not start, for example because the port is taken.
     """
 
     def __init__(self, port: int = 0) -> None:
+        require_extra("moto", "sandbox")
         self.directory, self._lock = make_folder()
         self.faults: dict[str, int] = {}
         with tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "s3_mounts.moto_server", str(self.directory), str(port)],
+                [sys.executable, "-m", "s3_sandbox.moto_app", str(self.directory), str(port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -130,39 +112,12 @@ class Server:
         self.stop()
 
     def requests(self, since: int = 0) -> list[Request]:
-        """List what was asked of the server, once nothing is under way any more.
-
-        Parameters
-        ----------
-        since : int, default: 0
-            How many of the first requests to leave out.
-
-        Returns
-        -------
-        list of Request
-            The requests, in the order in which they ended.
-
-        Raises
-        ------
-        SandboxError
-            If requests are still under way after half a minute.
-        """
+        """List what was asked of the server, once nothing is under way any more."""
         self.settle()
         return [Request(**request) for request in self._log(since)["requests"]]
 
     def settle(self) -> int:
-        """Wait until nothing is under way any more, and count what was asked of the server.
-
-        Returns
-        -------
-        int
-            The number of requests.
-
-        Raises
-        ------
-        SandboxError
-            If requests are still under way after half a minute.
-        """
+        """Wait until nothing is under way any more, and count what was asked of the server."""
         deadline = time.monotonic() + _SETTLE_LIMIT
         seen = -1
         while time.monotonic() < deadline:
@@ -170,7 +125,7 @@ class Server:
             if log["active"] == 0 and log["finished"] == seen:
                 return seen
             seen = log["finished"]
-            time.sleep(_QUIET)
+            time.sleep(QUIET_TIME)
         raise SandboxError(
             f"expected the requests to the sandbox to end, but after {_SETTLE_LIMIT} s some are"
             " still under way. Close what reads from the mount, then count."
@@ -211,11 +166,6 @@ def shared_server() -> Iterator[Server]:
     """Let all sandboxes of this process that start in the block use one server.
 
     Starting the server takes longer than anything else that a sandbox does.
-
-    Yields
-    ------
-    Server
-        The server.
     """
     global _shared
     with Server() as _shared:
@@ -226,11 +176,5 @@ def shared_server() -> Iterator[Server]:
 
 
 def shared_or_none() -> Server | None:
-    """Find the server that sandboxes share in this block, if they do.
-
-    Returns
-    -------
-    Server or None
-        The server of `shared_server`; None outside of its block.
-    """
+    """Find the server that sandboxes share in this block, if they do."""
     return _shared

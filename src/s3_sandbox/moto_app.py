@@ -1,6 +1,6 @@
 """The sandbox's S3 server: moto, with a log of what crossed the wire.
 
-It runs in a process of its own, as ``python -m s3_mounts.moto_server DIRECTORY PORT``.
+It runs in a process of its own, as ``python -m s3_sandbox.moto_app DIRECTORY PORT``.
 A server thread in the process that reads the mounted files would deadlock: the reader holds
 the interpreter lock while it waits for a page that the server must send.
 
@@ -27,8 +27,9 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from s3_mounts.mount_table import abandon_below, remove_folder
-from s3_mounts.traffic import Request, access_key, operation_name
+from s3_mounts.mount_table import abandon_below
+from s3_sandbox.folders import remove_folder
+from s3_sandbox.traffic import Request, access_key, operation_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -75,11 +76,6 @@ class RequestLog:
 
     ``PUT /_s3_mounts/faults`` with a JSON object such as ``{"PutObject": 403}`` has the operations
     in it fail with these HTTP statuses from now on, and no others.
-
-    Parameters
-    ----------
-    application : WSGI application
-        The server that does the work.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -176,15 +172,7 @@ class _Handler(MotoRequestHandler):
 
 
 def main(directory: Path, port: int) -> None:
-    """Serve S3 on the loopback interface until standard input ends.
-
-    Parameters
-    ----------
-    directory : Path
-        The folder to clean and remove at the end.
-    port : int
-        The port; 0 for any free one.
-    """
+    """Serve S3 on the loopback interface until standard input ends."""
     application = RequestLog(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

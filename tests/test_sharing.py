@@ -11,12 +11,13 @@ import time
 import pytest
 from distributed import Client, LocalCluster
 
-from s3_mounts import MountPointError, StoreError, mount, mount_table, sample_path, unmount
-from s3_mounts.cluster import MountPlugin, shared_mount
+from s3_mounts import MountPointError, StoreError, mount, mount_table, shared_mount, unmount
+from s3_mounts.dask import MountPlugin
+from s3_sandbox import sample_path
 
 USER = """
 import os, sys
-from s3_mounts.cluster import shared_mount
+from s3_mounts import shared_mount
 with shared_mount(sys.argv[1], sys.argv[2]) as path:
     print(*os.listdir(path), flush=True)
     sys.stdin.read()
@@ -149,7 +150,7 @@ def test_a_failed_mount_leaves_nothing(sandbox, mount_point):
 
 
 def test_a_busy_mount_is_detached(sandbox, mount_point, monkeypatch):
-    monkeypatch.setattr("s3_mounts.cluster._BUSY", 0.1)
+    monkeypatch.setattr("s3_mounts.sharing.BUSY_LIMIT", 0.1)
     with shared_mount(sandbox.source, mount_point) as path:
         held = open(path / "air_temp.pp", "rb")  # noqa: SIM115
     assert not is_mounted(mount_point)
@@ -233,7 +234,7 @@ def test_a_link_of_somebody_else_is_not_followed(sandbox, mount_point):
 def test_a_directory_of_somebody_else_is_refused(sandbox, mount_point, monkeypatch):
     owner = mount_point.parent.stat().st_uid
     monkeypatch.setattr("os.geteuid", lambda: owner + 1)
-    monkeypatch.setattr("s3_mounts.cluster._ROOT", owner + 2)
+    monkeypatch.setattr("s3_mounts.sharing._ROOT", owner + 2)
     with (
         pytest.raises(MountPointError, match=f"found that of user {owner}"),
         shared_mount(sandbox.source, mount_point),

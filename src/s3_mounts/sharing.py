@@ -1,11 +1,4 @@
-"""Mount a bucket on every machine of a Dask cluster.
-
-A lazy cube holds the paths of its files.
-So all workers, and whoever makes the cube, must find the bucket at the same path.
-Workers on one machine share one mount: the first one mounts, the last one unmounts.
-
-``import s3_mounts`` does not import this module, since importing ``distributed`` takes long.
-"""
+"""Share a mount among the processes of a machine: the first one mounts, the last one unmounts."""
 
 from __future__ import annotations
 
@@ -13,72 +6,18 @@ import contextlib
 import fcntl
 import os
 import platform
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from distributed import Worker, WorkerPlugin
-
-from s3_mounts import mount_table
+from s3_mounts import guardian, mount_table
 from s3_mounts.errors import MountPointError, UnmountError
 from s3_mounts.mounting import mount, unmount
-from s3_mounts.options import option_values
-from s3_mounts.store import endpoint_url, split_source, store_name
+from s3_mounts.options import endpoint_url, option_values, split_source, store_name
 
 _ROOT = 0
-_BUSY = 5
+BUSY_LIMIT = 5
 """How long to wait for a mount that is busy or does not answer, in seconds."""
-
-
-class MountPlugin(WorkerPlugin):
-    """Have every worker of a Dask cluster find a bucket at the same path.
-
-    Give it to ``Client.register_plugin``. Workers that start later mount too, including those that
-    replace one that has died. The mount goes when the last worker of its machine closes.
-
-    The workers need what `s3_mounts.mount` needs: the ``s3fs`` program, FUSE, credentials, and the
-    address of the store in ``AWS_ENDPOINT_URL``.
-
-    Parameters
-    ----------
-    source : str
-        ``bucket``, or ``bucket:/prefix`` for a part of it.
-    path : path-like
-        The mount point, an absolute path. It is made where it does not exist. A directory that
-        is local to each machine is best.
-    options : sequence of str, optional
-        Values for ``-o`` of s3fs.
-
-    Raises
-    ------
-    s3_mounts.MountPointError
-        If the path is not absolute. Registering also raises what `shared_mount`
-        raises on a worker.
-    """
-
-    def __init__(
-        self, source: str, path: str | os.PathLike[str], options: Sequence[str] = ()
-    ) -> None:
-        if not os.path.isabs(path):
-            raise MountPointError(
-                f"expected an absolute path, the same on every machine, found {str(path)!r}."
-            )
-        self.source = source
-        self.path = os.fspath(path)
-        self.options = tuple(options)
-        self.name = f"bucket mounted on {self.path}"
-        self._mounted = contextlib.ExitStack()
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if name != "_mounted"}
-
-    def setup(self, worker: Worker) -> None:
-        self._mounted = contextlib.ExitStack()
-        self._mounted.enter_context(shared_mount(self.source, self.path, self.options))
-
-    def teardown(self, worker: Worker) -> None:
-        self._mounted.close()
 
 
 @contextlib.contextmanager
@@ -178,7 +117,7 @@ def _is_mounted(source: str, mount_point: Path, options: Sequence[str]) -> bool:
     if not mount_table.is_s3fs(mount_table.topmost(mount_point)):
         return False
     serving = mount_table.servers(mount_point)
-    if not serving and _is_dead(mount_point):
+    if not serving and guardian.probe(["stat", "--file-system", mount_point], BUSY_LIMIT)[0]:
         mount_table.abandon(mount_point)
         return False
     mounted = mount_table.mounted_source(mount_point)
@@ -193,23 +132,11 @@ def _is_mounted(source: str, mount_point: Path, options: Sequence[str]) -> bool:
     return True
 
 
-def _is_dead(mount_point: Path) -> bool:
-    # Whoever looks into a mount that hangs may hang too, so another process does it.
-    probe = subprocess.Popen(
-        ["stat", "--file-system", mount_point], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        return probe.wait(_BUSY) != 0
-    except subprocess.TimeoutExpired:
-        probe.kill()
-        return False
-
-
 def _remove(mount_point: Path) -> None:
     if not mount_table.is_s3fs(mount_table.topmost(mount_point)):
         return
     try:
-        unmount(mount_point, timeout=_BUSY)
+        unmount(mount_point, timeout=BUSY_LIMIT)
     except UnmountError:
         if not mount_table.file_system_type(mount_point):
             raise

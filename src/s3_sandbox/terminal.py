@@ -9,11 +9,11 @@ import signal
 import subprocess
 import tempfile
 
-from s3_mounts.errors import CommandError, SetupError
-from s3_mounts.mounting import endpoint_options, prefix_options
-from s3_mounts.store import endpoint_url
+from s3_mounts.errors import SetupError
+from s3_mounts.options import endpoint_options, endpoint_url, prefix_options
+from s3_sandbox.errors import CommandError
 
-_TO_DIE = 5
+KILL_LIMIT = 5
 """How long to wait for a killed command, in seconds."""
 
 
@@ -27,7 +27,7 @@ def shell(
     """Run a command in bash, and print the command and what it says.
 
     An ``s3fs`` in the command is pointed at the current store, by the function that
-    `s3_mounts.terminal.s3fs_function` writes, so that the command that the reader sees is the one
+    `s3_sandbox.terminal.s3fs_function` writes, so that the command that the reader sees is the one
     for their own bucket.
 
     Parameters
@@ -75,7 +75,7 @@ def shell(
                 os.killpg(process.pid, signal.SIGKILL)
                 # What looks into a mount that hangs cannot be killed.
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_TO_DIE)
+                    process.wait(KILL_LIMIT)
             output.seek(0)
             print(output.read().decode(errors="replace"), end="")
     if ended != status:
@@ -93,8 +93,8 @@ def s3fs_function() -> str:
     Returns
     -------
     str
-        A definition for bash. It adds the options of `s3_mounts.mounting.endpoint_options`, and
-        for a prefix those of `s3_mounts.mounting.prefix_options`.
+        A definition for bash. It adds the options of `s3_mounts.options.endpoint_options`, and
+        for a prefix those of `s3_mounts.options.prefix_options`.
     """
     endpoint = endpoint_options(endpoint_url())
     try:

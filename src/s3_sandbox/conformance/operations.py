@@ -56,17 +56,7 @@ _ODD_NAMES = [
 
 
 class Trial(NamedTuple):
-    """One thing that programs do with files.
-
-    Attributes
-    ----------
-    name : str
-        What is done, in a few words.
-    kind : str
-        One of `KINDS`.
-    steps : callable
-        Takes the directory and its other view, and does it in the steps of `Steps`.
-    """
+    """One thing that programs do with files."""
 
     name: str
     kind: str
@@ -80,20 +70,7 @@ TRIALS: dict[str, Trial] = {}
 def trial(
     kind: str, name: str
 ) -> Callable[[Callable[[Path, Path], Steps]], Callable[[Path, Path], Steps]]:
-    """Register a function as a trial.
-
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`.
-    name : str
-        What is done, in a few words.
-
-    Returns
-    -------
-    callable
-        A decorator that leaves the function as it is.
-    """
+    """Register a function as a trial."""
 
     def register(steps: Callable[[Path, Path], Steps]) -> Callable[[Path, Path], Steps]:
         TRIALS[name] = Trial(name, kind, steps)
@@ -860,20 +837,7 @@ def _netcdf(here: Path, there: Path) -> Steps:
 
 
 def run(name: str, here: Path, there: Path) -> dict[str, str]:
-    """Take the steps of a trial; after each of the first two, report and wait for a line.
-
-    Parameters
-    ----------
-    name : str
-        The trial.
-    here, there : Path
-        The directory, which is made, and its other view.
-
-    Returns
-    -------
-    dict of str to str
-        ``outcome``, ``error``, or the program or package that is ``missing``, in a few words.
-    """
+    """Take the steps of a trial; after each of the first two, report and wait for a line."""
     try:
         here.mkdir(parents=True)
         steps = TRIALS[name].steps(here, there)

@@ -5,8 +5,10 @@ import time
 
 import pytest
 
-from s3_mounts import mount, mount_table, operations, trials
-from s3_mounts.operations import KINDS, Outcome, check_operations
+from s3_mounts import mount, mount_table
+from s3_sandbox.conformance import operations as trials
+from s3_sandbox.conformance import runner as operations
+from s3_sandbox.conformance.runner import KINDS, Outcome, check_operations
 
 PLANTED = """
 import json, os, sys, time
@@ -80,7 +82,7 @@ def test_without_another_mount_there_are_no_two_machines(planted):
 ENDS = """
 import os, sys
 sys.path.insert(0, {folder!r})
-import trials
+import operations as trials
 
 @trials.trial("names", "crashes")
 def crash(here, there):

@@ -7,11 +7,13 @@ import botocore.client
 import pytest
 from boto3.exceptions import S3UploadFailedError
 
-from s3_mounts import checking, mount, mount_table, start_sandbox
-from s3_mounts import sandbox as sandbox_module
-from s3_mounts.checking import NEEDED, SANDBOX_LIMITS, Result, check
-from s3_mounts.sandbox import OWN_BUCKET
-from s3_mounts.trials import TRIALS
+from s3_mounts import mount, mount_table
+from s3_sandbox import sandbox as sandbox_module
+from s3_sandbox import start_sandbox
+from s3_sandbox.conformance import store_check as checking
+from s3_sandbox.conformance.operations import TRIALS
+from s3_sandbox.conformance.store_check import NEEDED, SANDBOX_LIMITS, Result, check
+from s3_sandbox.sandbox import OWN_BUCKET
 
 STEPS = [
     "store",

@@ -1,0 +1,1 @@
+"""What a mount and a store must be able to do, tried."""
