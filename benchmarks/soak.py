@@ -24,9 +24,8 @@ import psutil
 
 from benchmarks import results
 from s3_mounts import mount_table
-from s3_mounts.mount_table import abandon_below
 from s3_sandbox import start_sandbox
-from s3_sandbox.folders import remove_folder
+from s3_sandbox.folders import abandon_below, remove_folder
 from s3_sandbox.sandbox import OWN_BUCKET
 from s3_sandbox.server import shared_server
 

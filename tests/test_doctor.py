@@ -1,7 +1,7 @@
 import os
 
 from s3_mounts import doctor, guardian, mount, mount_table, program
-from s3_mounts.doctor import Finding, examine
+from s3_mounts.doctor import Result, examine
 
 
 def by_subject():
@@ -22,7 +22,9 @@ def test_everything_is_there(sandbox, mount_point):
         "programs",
     ]
     # The mounts are those of the whole machine, on which other tests mount and unmount.
-    assert all(finding.ok for subject, finding in findings.items() if subject != "mounts")
+    assert all(
+        finding.verdict == "ok" for subject, finding in findings.items() if subject != "mounts"
+    )
     assert findings["s3fs"].found.startswith("version 1.")
     assert findings["credentials"].found == "found by the method env"
     assert findings["store"].found.startswith(sandbox.endpoint)
@@ -33,13 +35,13 @@ def test_what_is_missing_is_said_with_what_to_do(no_programs, monkeypatch, tmp_p
     monkeypatch.setattr(program, "FUSE_DEVICE", tmp_path / "fuse")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     findings = by_subject()
-    missing = [f.subject for f in findings.values() if f.required and not f.ok]
+    missing = [f.subject for f in findings.values() if not f.passed]
     assert missing == ["s3fs", "FUSE", *(["fusermount"] if os.geteuid() else [])]
     assert "Install it" in findings["s3fs"].found
     assert "modprobe" in findings["FUSE"].found
     assert "cannot be reached" in findings["store"].found
     assert findings["programs"].found.startswith("curl, findmnt, fuser, git, lsof, pgrep, rsync, ")
-    assert not findings["programs"].required
+    assert findings["programs"].verdict == "note"
 
 
 def test_credentials_are_not_shown(sandbox):
@@ -57,7 +59,7 @@ def test_a_password_file_of_s3fs_counts(sandbox, monkeypatch, tmp_path):
     (tmp_path / ".passwd-s3fs").write_text("me:my-secret\n")
     (tmp_path / ".passwd-s3fs").chmod(0o600)
     finding = by_subject()["credentials"]
-    assert finding.ok
+    assert finding.verdict == "ok"
     assert "password file" in finding.found
 
 
@@ -68,7 +70,7 @@ def test_a_mount_without_its_process_is_found(sandbox, mount_point):
     process.wait()
     finding = by_subject()["mounts"]
     mount_table.abandon(mount_point)
-    assert not finding.ok
+    assert finding.verdict == "note"
     assert f"-uz {mount_point}" in finding.found
 
 
@@ -86,14 +88,14 @@ def test_a_dead_mount_has_a_command_that_there_is(sandbox, mount_point, monkeypa
 
 
 def test_without_mtab_ordinary_users_are_told_how_to_unmount(monkeypatch, tmp_path):
-    assert by_subject()["fusermount"].ok
+    assert by_subject()["fusermount"].verdict == "ok"
     monkeypatch.setattr(guardian, "MTAB", str(tmp_path / "missing"))
     finding = by_subject()["fusermount"]
-    assert not finding.ok
+    assert finding.verdict == "note"
     assert f"ln -s /proc/self/mounts {tmp_path}/missing" in finding.found
 
 
 def test_marks():
-    assert str(Finding("a", "b")) == "ok      a: b"
-    assert str(Finding("a", "b", ok=False)) == "note    a: b"
-    assert str(Finding("a", "b", ok=False, required=True)) == "MISSING a: b"
+    assert str(Result("ok", "a", "b")) == "ok      a: b"
+    assert Result("note", "a", "b").passed
+    assert not Result("MISSING", "a", "b").passed

@@ -28,8 +28,8 @@ from s3_mounts import (
     store,
     unmount,
 )
-from s3_mounts.mounting import unmount_below
 from s3_sandbox import sample_path
+from s3_sandbox.folders import unmount_below
 from s3_sandbox.server import Server
 
 
@@ -155,7 +155,7 @@ def test_a_mount_whose_s3fs_has_died(sandbox, mount_point):
     (server,) = mount_table.servers(mount_point)
     server.kill()
     server.wait()
-    with pytest.raises(MountPointError, match=r"s3fs has died.*unmount it"):
+    with pytest.raises(MountPointError, match=r"s3fs has died.*Unmount it"):
         mount(sandbox.source, mount_point)
     unmount(mount_point)
     mount(sandbox.source, mount_point).unmount()
@@ -182,7 +182,7 @@ def test_a_mount_that_is_gone_when_it_is_looked_at(sandbox, mount_point, fake_pr
     real_stat = shutil.which("stat")
     unmount = f"umount {mount_point} || fusermount3 -u {mount_point} || fusermount -u {mount_point}"
     fake_program("stat", f'{{ {unmount}; }} > /dev/null 2>&1; exec {real_stat} "$@"')
-    with pytest.raises(MountError, match="but a look into it fails: it is gone again"):
+    with pytest.raises(MountError, match="but a look into the mount fails: it is gone again"):
         mount(sandbox.source, mount_point)
     assert nothing_is_left(mount_point)
 

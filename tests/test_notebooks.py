@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from proof.documents import blocks_of
 from proof.project import ROOT
 from s3_mounts import mount_table
+from s3_sandbox.folders import abandon_below
 from s3_sandbox.terminal import s3fs_function
 
 PAGE = ROOT / "docs" / "how_to" / "jupyter_hub.rst"
@@ -21,7 +22,7 @@ def cells(sandbox):
     """The cells of the page that are run in a kernel: at the top, at the bottom, of bash."""
     found = [block.source for _, block in blocks_of(PAGE) if "a kernel" in block.reason]
     yield [cell.replace("/tmp/my_name", str(sandbox.directory)) for cell in found]
-    mount_table.abandon_below(sandbox.directory)
+    abandon_below(sandbox.directory)
 
 
 def run(*cells, killed=False):

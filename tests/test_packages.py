@@ -1,7 +1,9 @@
 """What the two packages may import, and what they ask for."""
 
 import ast
+import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +30,30 @@ def imports(path):
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
 def test_what_you_take_home_never_imports_the_stage(path):
     assert not [name for name in imports(path) if name.startswith("s3_sandbox")]
+
+
+def test_what_you_take_home_is_small():
+    assert sum(len(path.read_text().splitlines()) for path in CORE) <= 2400
+
+
+def documented():
+    """Find what the reference shows of the two packages: functions and classes."""
+    for page in ROOT.glob("docs/reference/s3_*.rst"):
+        module = page.stem
+        for kind, name in re.findall(
+            r"\.\. (currentmodule|auto(?:module|function|class)):: ([\w.]+)", page.read_text()
+        ):
+            if kind in ("currentmodule", "automodule"):
+                module = name
+            else:
+                yield name if "." in name else f"{module}.{name}"
+
+
+@pytest.mark.parametrize("name", sorted(documented()))
+def test_what_is_public_has_an_example_that_runs(name):
+    module, _, last = name.rpartition(".")
+    doc = getattr(importlib.import_module(module), last).__doc__
+    assert re.search(r"\n +Examples\n +--------\n +>>> ", doc), name
 
 
 def run(code, *missing):

@@ -103,10 +103,10 @@ def test_install_runs_the_command_of_root(no_programs, fake_program, monkeypatch
         f'#!/bin/sh\n[ "$1" = install ] && printf "#!/bin/sh\\n" > {manager.parent}/s3fs'
         f" && /bin/chmod +x {manager.parent}/s3fs\nexit 0\n"
     )
-    assert program.install() == "s3fs is now installed"
+    assert program.install() == "now installed: s3fs"
     said = capfd.readouterr().out
-    assert "s3fs is missing. Installing: apt-get update && apt-get install -y s3fs" in said
-    assert program.install() == "s3fs is installed"
+    assert "missing: s3fs. Installing: apt-get update && apt-get install -y s3fs" in said
+    assert program.install() == "installed: s3fs"
 
 
 def test_install_that_brings_nothing_is_a_clear_error(no_programs, fake_program, monkeypatch):
@@ -121,7 +121,7 @@ def test_all_that_is_missing_is_named_at_once(no_programs, fake_program, monkeyp
     for name in ("apt-get", "curl", "findmnt", "git", "lsof", "rsync", "unshare"):
         fake_program(name, "")
     assert program.missing_programs() == ["s3fs", "fuser", "pgrep"]
-    expected = "s3fs, fuser, pgrep on PATH, .*sudo apt-get install -y s3fs psmisc procps"
+    expected = "found none: s3fs, fuser, pgrep. .*sudo apt-get install -y s3fs psmisc procps"
     with pytest.raises(SetupError, match=expected):
         program.install(("s3fs", *program.SHOWN))
 

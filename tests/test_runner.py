@@ -8,7 +8,7 @@ import pytest
 from s3_mounts import mount, mount_table
 from s3_sandbox.conformance import operations as trials
 from s3_sandbox.conformance import runner as operations
-from s3_sandbox.conformance.runner import KINDS, Outcome, check_operations
+from s3_sandbox.conformance.runner import KINDS, Compared, check_operations
 
 PLANTED = """
 import json, os, sys, time
@@ -56,7 +56,7 @@ def planted(tmp_path, monkeypatch):
 
 def test_the_verdict_comes_from_what_happened(planted):
     outcomes = check_operations(planted, planted, timeout=1)
-    assert [(o.name, o.verdict, o.mounted, o.local) for o in outcomes] == [
+    assert [(o.subject, o.verdict, o.found, o.on_disk) for o in outcomes] == [
         ("works", "works", "disk", "disk"),
         ("differs", "differs", "mount", "disk"),
         ("hangs", "fails", "no answer in 1 s", "disk"),
@@ -117,7 +117,7 @@ def test_a_trial_that_ends_its_process_ends_no_other(tmp_path, monkeypatch):
     monkeypatch.setattr(operations, "TRIALS", found)
     monkeypatch.setattr(trials, "__file__", str(script))
     outcomes = check_operations(tmp_path)
-    assert [o.mounted for o in outcomes] == [
+    assert [o.found for o in outcomes] == [
         "SIGSEGV",
         "exit status 3",
         "ValueError: not .",
@@ -126,9 +126,11 @@ def test_a_trial_that_ends_its_process_ends_no_other(tmp_path, monkeypatch):
 
 
 def test_a_reader_that_fails_answers_for_no_other_trial(tmp_path):
-    found = {o.name: o for o in check_operations(tmp_path, tmp_path / "missing", kinds=["content"])}
-    assert found["four processes read a file"].mounted == "4 of 4 read something else"
-    assert found["map a file, read"].mounted == "No such file or directory"
+    found = {
+        o.subject: o for o in check_operations(tmp_path, tmp_path / "missing", kinds=["content"])
+    }
+    assert found["four processes read a file"].found == "4 of 4 read something else"
+    assert found["map a file, read"].found == "No such file or directory"
 
 
 def test_an_unknown_kind_is_a_clear_error(tmp_path):
@@ -138,10 +140,10 @@ def test_an_unknown_kind_is_a_clear_error(tmp_path):
 
 
 def test_an_outcome_is_a_line_or_two():
-    assert str(Outcome("hard link", "names", "fails", "not supported", "as written")) == (
+    assert str(Compared("fails", "hard link", "not supported", on_disk="as written")) == (
         "fails    hard link                    not supported"
     )
-    assert str(Outcome("flock", "others", "differs", "allowed", "refused")).splitlines() == [
+    assert str(Compared("differs", "flock", "allowed", on_disk="refused")).splitlines() == [
         "differs  flock                        allowed",
         "                           on a disk: refused",
     ]
@@ -151,14 +153,14 @@ def test_a_disk_has_all_that_a_disk_has(tmp_path):
     outcomes = check_operations(tmp_path, tmp_path)
     assert [o for o in outcomes if o.verdict not in ("works", "untried")] == []
     assert {outcome.kind for outcome in outcomes} == set(KINDS)
-    assert [o.name for o in outcomes if o.kind != "tools" and o.verdict == "untried"] == []
+    assert [o.subject for o in outcomes if o.kind != "tools" and o.verdict == "untried"] == []
     assert os.listdir(tmp_path) == []
 
 
 def test_a_program_that_is_not_installed_is_untried(tmp_path, no_programs):
-    outcomes = {o.name: o for o in check_operations(tmp_path, kinds=["tools"], timeout=10)}
+    outcomes = {o.subject: o for o in check_operations(tmp_path, kinds=["tools"], timeout=10)}
     assert outcomes["sed -i"].verdict == "untried"
-    assert outcomes["sed -i"].mounted == "sed"
+    assert outcomes["sed -i"].found == "sed"
     assert outcomes["SQLite, 5 transactions"].verdict == "works"
 
 
@@ -176,17 +178,17 @@ def test_a_mount_differs_from_a_disk_where_we_say_so(sandbox, two_mounts):
     found = check_operations(
         *two_mounts, kinds=["content", "names", "others"], traffic=sandbox.traffic
     )
-    outcomes = {outcome.name: outcome for outcome in found}
+    outcomes = {outcome.subject: outcome for outcome in found}
     assert list(sandbox.sizes()) == ["air_temp.pp"], "nothing is left"
     assert outcomes["hard link"].verdict == "fails"
     assert outcomes["append 3 bytes"].verdict == "works"
     assert outcomes["make an open file shorter"].verdict == "works"
     assert outcomes["make a closed file shorter"].verdict == "differs"
-    assert outcomes["written, not yet closed"].mounted == "not there"
+    assert outcomes["written, not yet closed"].found == "not there"
     assert outcomes["after fsync, not yet closed"].verdict == "works"
     for lock in ("flock", "fcntl lock"):
-        assert outcomes[f"{lock}, one machine"].mounted == "second refused"
-        assert outcomes[f"{lock}, two machines"].mounted == "second allowed"
+        assert outcomes[f"{lock}, one machine"].found == "second refused"
+        assert outcomes[f"{lock}, two machines"].found == "second allowed"
 
     append = outcomes["append 3 bytes"].traffic
     assert append.bytes_up == len(trials.CONTENT) + 3, "all of it is uploaded again"
@@ -209,7 +211,7 @@ def test_a_mount_that_hangs_does_not_hang_us(sandbox, two_mounts, monkeypatch):
     finally:
         server.send_signal(signal.SIGCONT)
     assert outcome.verdict == "fails"
-    assert outcome.mounted == "no answer in 0.5 s"
+    assert outcome.found == "no answer in 0.5 s"
 
 
 @pytest.mark.skipif(not shutil.which("rsync"), reason="there is no rsync")
@@ -221,4 +223,4 @@ def test_rsync_sends_nothing_again_from_another_mount(sandbox, tmp_path, monkeyp
         path.mkdir()
     with mount(sandbox.source, here), mount(sandbox.source, there):
         (outcome,) = check_operations(here, there)
-    assert (outcome.verdict, outcome.mounted) == ("works", "10 files, dates kept, 0 sent again")
+    assert (outcome.verdict, outcome.found) == ("works", "10 files, dates kept, 0 sent again")

@@ -8,10 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from s3_mounts import StoreError, mount, mount_table
-from s3_mounts.store import bound_client
 from s3_sandbox import Sandbox, SandboxError, start_sandbox
 from s3_sandbox.data import use_packaged_coastlines
-from s3_sandbox.folders import remove_prefix
+from s3_sandbox.folders import bound_client, remove_prefix
 from s3_sandbox.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_store, stop_all
 from s3_sandbox.server import Server
 

@@ -8,11 +8,13 @@ import pytest
 from boto3.exceptions import S3UploadFailedError
 
 from s3_mounts import mount, mount_table
+from s3_mounts.doctor import Result
 from s3_sandbox import sandbox as sandbox_module
 from s3_sandbox import start_sandbox
 from s3_sandbox.conformance import store_check as checking
 from s3_sandbox.conformance.operations import TRIALS
-from s3_sandbox.conformance.store_check import NEEDED, SANDBOX_LIMITS, Result, check
+from s3_sandbox.conformance.runner import Compared
+from s3_sandbox.conformance.store_check import NEEDED, SANDBOX_LIMITS, check
 from s3_sandbox.sandbox import OWN_BUCKET
 
 STEPS = [
@@ -214,14 +216,14 @@ def test_a_mount_that_does_not_answer_is_ended_in_time(sandbox, mount_point, mon
 
 
 def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch):
-    def outcomes(here, there):
+    def compared(here, there):
         return [
-            checking.Outcome("hard link", "names", "fails", "no", "yes"),
-            checking.Outcome("inode numbers", "attributes", "fails", "no", "yes"),
-            checking.Outcome("create a file", "content", "differs", "no", "yes"),
+            Compared("fails", "hard link", "no", on_disk="yes"),
+            Compared("fails", "inode numbers", "no", on_disk="yes"),
+            Compared("differs", "create a file", "no", on_disk="yes"),
         ]
 
-    monkeypatch.setattr(checking, "check_operations", outcomes)
+    monkeypatch.setattr(checking, "check_operations", compared)
     found = {result.subject: result for result in check()}
     assert str(found["hard link"]) == "note    hard link: fails, as on the sandbox: no"
     assert str(found["inode numbers"]) == "fails   inode numbers: no"

@@ -1,5 +1,6 @@
 """Mount S3 buckets with s3fs-fuse, verified."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from s3_mounts.errors import (
@@ -45,9 +46,7 @@ _MOVED = {
 def __getattr__(name: str) -> object:
     """Import boto3 only for who saves, and say where a name has gone."""
     if name == "save_cube":
-        from s3_mounts.saving import save_cube
-
-        return save_cube
+        return importlib.import_module("s3_mounts.saving").save_cube
     if name in _MOVED:
         raise AttributeError(f"{name} has moved: from s3_sandbox import {name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

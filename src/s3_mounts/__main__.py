@@ -12,10 +12,9 @@ from s3_mounts.program import SHOWN, install, kernel_problem, share_device
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print what this machine needs; the status is 1 where something required is missing."""
-    findings = examine()
-    for finding in findings:
-        print(finding)
-    return int(any(finding.required and not finding.ok for finding in findings))
+    results = examine()
+    print(*results, sep="\n")
+    return int(not all(result.passed for result in results))
 
 
 def install_program(arguments: argparse.Namespace) -> int:

@@ -13,21 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts.errors import StoreError
 
-_NONE_FOUND = (
+NONE_FOUND = (
     "expected credentials for the object store, found none. Put them in ~/.aws/credentials, or set"
     " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )
 
 
-def find_credentials(session: botocore.session.Session) -> ReadOnlyCredentials:
-    """Find credentials where boto3 does."""
-    found = _boto_credentials(session)
-    if found is None:
-        raise StoreError(_NONE_FOUND)
-    return found
-
-
-def _boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials | None:
+def boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials | None:
+    """Find credentials where boto3 does, as they are now."""
     try:
         session.get_scoped_config()  # it raises where there is no such profile
         credentials = session.get_credentials()
@@ -37,13 +30,7 @@ def _boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials 
 
 
 def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredentials | None:
-    """Find credentials where s3fs does.
-
-    A password file given as an option wins. The keys of the environment come next, then the file
-    that ``AWS_CREDENTIAL_FILE`` names, ``~/.aws/credentials`` or a role of the machine,
-    ``~/.passwd-s3fs`` and ``/etc/passwd-s3fs``. The lesson "Credentials and other stores" shows
-    which one wins.
-    """
+    """Find credentials where s3fs does; the lesson "Credentials and other stores" has the order."""
     if options.get("public_bucket") == "1":
         return None
     if "passwd_file" in options:
@@ -55,13 +42,13 @@ def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredent
     profile = None if has_keys else options.get("profile")
     # The handlers are for service clients, and loading them takes a third of a whole mount.
     session = botocore.session.Session(profile=profile, include_builtin_handlers=False)
-    found = _boto_credentials(session)
+    found = boto_credentials(session)
     if found:
         return found
     for path in (Path.home() / ".passwd-s3fs", Path("/etc/passwd-s3fs")):
         if os.access(path, os.R_OK):
             return _in_password_file(path, bucket)
-    raise StoreError(_NONE_FOUND)
+    raise StoreError(NONE_FOUND)
 
 
 def _in_password_file(path: Path, bucket: str) -> ReadOnlyCredentials:

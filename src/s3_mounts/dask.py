@@ -39,8 +39,16 @@ class MountPlugin(WorkerPlugin):
     Raises
     ------
     s3_mounts.MountPointError
-        If the path is not absolute. Registering also raises what `shared_mount`
+        If the path is not absolute. Registering also raises what `s3_mounts.shared_mount`
         raises on a worker.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> with Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    ...     told = client.register_plugin(MountPlugin("climate-data", os.path.abspath("at_worker")))
+    ...     client.submit(os.path.getsize, os.path.abspath("at_worker/air_temp.pp")).result()
+    28304
     """
 
     def __init__(

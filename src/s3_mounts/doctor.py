@@ -28,20 +28,39 @@ from s3_mounts.store import send
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
+class Result:
+    """What came of one thing that was looked at, or tried.
 
+    Attributes
+    ----------
+    verdict : str
+        ``"ok"``; ``"note"`` for what one can do without; another word for what is wrong.
+    subject, found : str
+        What it was; what was found and, where it is a problem, what to do.
+    required : bool, default: True
+        Whether what is wrong matters.
+
+    Examples
+    --------
+    >>> print(Result("ok", "fusermount", "fusermount3"))
+    ok      fusermount: fusermount3
+    """
+
+    verdict: str
     subject: str
     found: str
-    ok: bool = True
-    required: bool = False
+    required: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is as it should be, as far as it can be."""
+        return self.verdict in ("ok", "note")
 
     def __str__(self) -> str:
-        mark = "ok" if self.ok else "MISSING" if self.required else "note"
-        return f"{mark:<8}{self.subject}: {self.found}"
+        return f"{self.verdict:<8}{self.subject}: {self.found}"
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Result]:
     """Look at everything that mounting a bucket depends on."""
     return [
         *(_program(), _fuse(), _fusermount(), _sharing(), _credentials(), _store(), _leftovers()),
@@ -49,85 +68,88 @@ def examine() -> list[Finding]:
     ]
 
 
-def _program() -> Finding:
+def _program() -> Result:
     try:
         program = find_s3fs()
         major, minor = s3fs_version(program)
     except SetupError as error:
-        return Finding("s3fs", str(error), ok=False, required=True)
-    return Finding("s3fs", f"version {major}.{minor}, {program}")
+        return Result("MISSING", "s3fs", str(error))
+    return Result("ok", "s3fs", f"version {major}.{minor}, {program}")
 
 
-def _fuse() -> Finding:
+def _fuse() -> Result:
     problem = kernel_problem()
     if problem:
-        return Finding("FUSE", problem, ok=False, required=True)
-    return Finding("FUSE", f"the kernel ({platform.release()}) lets us mount")
+        return Result("MISSING", "FUSE", problem)
+    return Result("ok", "FUSE", f"the kernel ({platform.release()}) lets us mount")
 
 
-def _fusermount() -> Finding:
-    name = fusermount()
-    if name and not os.path.exists(guardian.MTAB):
-        return Finding(
-            "fusermount",
-            f"{name}, but without {guardian.MTAB} it does not unmount for ordinary users, who need"
-            f" umount then. To mend it, as root: ln -s /proc/self/mounts {guardian.MTAB}",
-            ok=False,
+def _fusermount() -> Result:
+    name, mtab = fusermount(), guardian.MTAB
+    verdict, found = "ok", name or "none, but root can do without"
+    if name and not os.path.exists(mtab):
+        verdict = "note"
+        found = (
+            f"{name}, but without {mtab} it does not unmount for ordinary users, who need umount"
+            f" then. To mend it, as root: ln -s /proc/self/mounts {mtab}"
         )
-    if name:
-        return Finding("fusermount", name)
-    if os.geteuid() == 0:
-        return Finding("fusermount", "none, but root can do without")
-    to_do = f"none, and only root can mount without it. Install it: {install_command()}"
-    return Finding("fusermount", to_do, ok=False, required=True)
+    elif not name and os.geteuid():
+        verdict = "MISSING"
+        found = f"none, and only root can mount without it. Install it: {install_command()}"
+    return Result(verdict, "fusermount", found)
 
 
-def _sharing() -> Finding:
+def _sharing() -> Result:
     configuration = Path("/etc/fuse.conf")
     lines = configuration.read_text().splitlines() if configuration.exists() else []
     if "user_allow_other" in (line.strip() for line in lines):
-        return Finding("sharing", f"allowed: user_allow_other is set in {configuration}")
-    return Finding(
+        return Result("ok", "sharing", f"allowed: user_allow_other is set in {configuration}")
+    return Result(
+        "ok",
         "sharing",
         "only you can look into your mounts. To use the option allow_other as an ordinary user,"
         f" root must write user_allow_other into {configuration}.",
     )
 
 
-def _credentials() -> Finding:
+def _credentials() -> Result:
     try:
         credentials = botocore.session.Session().get_credentials()
     except BotoCoreError as error:
-        return Finding("credentials", str(error), ok=False)
+        return Result("note", "credentials", str(error))
     if credentials:
-        return Finding("credentials", f"found by the method {credentials.method}")
+        return Result("ok", "credentials", f"found by the method {credentials.method}")
     try:
         s3fs_credentials("", {})
     except StoreError:
-        return Finding(
+        return Result(
+            "note",
             "credentials",
             "none found. The sandbox brings its own; for your own bucket put them in"
             " ~/.aws/credentials.",
-            ok=False,
         )
-    return Finding("credentials", "found in a password file of s3fs, which boto3 does not read")
+    return Result(
+        "ok", "credentials", "found in a password file of s3fs, which boto3 does not read"
+    )
 
 
-def _store() -> Finding:
+def _store() -> Result:
     try:
         endpoint = endpoint_url()
     except StoreError as error:
-        return Finding("store", str(error), ok=False)
+        return Result("note", "store", str(error))
     if not endpoint:
-        return Finding("store", "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)")
+        return Result(
+            "ok", "store", "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)"
+        )
     try:
         answer = send(AWSRequest("GET", endpoint), timeout=5)
     except BotoCoreError as error:
-        return Finding("store", f"{endpoint} cannot be reached: {error}", ok=False)
-    return Finding("store", f"{endpoint} answers with status {answer.status_code}")
+        return Result("note", "store", f"{endpoint} cannot be reached: {error}")
+    return Result("ok", "store", f"{endpoint} answers with status {answer.status_code}")
 
 
-def _leftovers() -> Finding:
+def _leftovers() -> Result:
     mounts = mount_table.mount_points()
     dead = [
         path
@@ -140,16 +162,16 @@ def _leftovers() -> Finding:
         unmount = f"{program} -uz" if program else "umount --lazy"
         commands = "; ".join(f"{unmount} {shlex.quote(str(path))}" for path in dead)
         found += f". {len(dead)} without an s3fs process that you may see. Remove yours: {commands}"
-    return Finding("mounts", found, ok=not dead)
+    return Result("note" if dead else "ok", "mounts", found)
 
 
-def _other_programs() -> Finding:
+def _other_programs() -> Result:
     missing = [program for program in missing_programs() if program != "s3fs"]
     if not missing:
-        return Finding("programs", "all that lessons and pages call")
-    return Finding(
+        return Result("ok", "programs", "all that lessons and pages call")
+    return Result(
+        "note",
         "programs",
         f"{', '.join(missing)} cannot be found, which lessons or pages call; a mount does not need"
         f" them. To install them: {install_command(missing)}",
-        ok=False,
     )

@@ -1,7 +1,4 @@
-"""The errors that the helper raises.
-
-Each message says what was expected, what was found and what to do.
-"""
+"""The errors that the helper raises: what was expected, what was found and what to do."""
 
 import importlib.util
 from pathlib import Path

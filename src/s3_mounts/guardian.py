@@ -24,18 +24,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-VARIABLE = "S3_MOUNTS_GUARDED_BY"
-"""The environment variable that carries the mark."""
+VARIABLE = "S3_MOUNTS_GUARDED_BY"  # the environment variable that carries the mark
 
 MTAB = "/etc/mtab"
 """A system made by debootstrap has none, and without it fusermount serves root alone."""
 
-# Limits of time, in seconds: for s3fs to store what it has and to unmount; for an s3fs to appear
-# that was starting when its parent ended; for a look into a mount; for a killed look to end.
-STORE_LIMIT = 20
-APPEAR_LIMIT = 1
-LOOK_LIMIT = 5
-KILL_LIMIT = 1
+STORE_LIMIT = 20  # seconds for s3fs to store what it has and to unmount
+APPEAR_LIMIT = 1  # seconds for an s3fs to appear that was starting when its parent ended
+LOOK_LIMIT = 5  # seconds for a look into a mount
 
 
 class Guardian:
@@ -56,7 +52,7 @@ class Guardian:
         self.pipe = self.process.stdin
 
     def is_mine(self) -> bool:
-        """Tell whether it is the guardian of this process, not of one that this is a fork of."""
+        """Tell whether it is the guardian of this process, which may be a fork."""
         return self.owner == os.getpid()
 
     def tell(self, sign: bytes, mount_point: Path) -> None:
@@ -109,8 +105,7 @@ def _close_in_fork() -> None:
 def probe(words: Sequence[str | Path], limit: float = LOOK_LIMIT) -> tuple[int | None, str, str]:
     """Have another process look into a mount, since nobody can interrupt a look that hangs.
 
-    The status is None where it has not come back in time. It is what it said, and its complaint,
-    that come next, in English.
+    Returned are its status, None where it has not come back in time, its answer, and its complaint.
     """
     look = subprocess.Popen(
         words,

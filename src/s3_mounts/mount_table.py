@@ -19,8 +19,7 @@ import psutil
 
 from s3_mounts import guardian
 
-FILE_SYSTEM_TYPE = "fuse.s3fs"
-"""What the kernel calls it, unless an option of s3fs says otherwise."""
+FILE_SYSTEM_TYPE = "fuse.s3fs"  # what the kernel calls it, unless an option of s3fs says otherwise
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,6 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command}) holds {self.path}"
-
-
-# -- The mount table -------------------------------------------------------------------------------
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
@@ -109,16 +105,11 @@ def mount_points() -> list[Path]:
     return [entry.path for entry in entries() if is_s3fs(entry)]
 
 
-# -- Processes -------------------------------------------------------------------------------------
-
-
 def servers(mount_point: Path) -> list[psutil.Process]:
-    """Find the ``s3fs`` processes that serve a mount point, among those this user may look at.
-
-    The kernel numbers the connection between a mount and its process. Where it does not tell the
-    number, and where nothing is mounted any more or yet, the command line says who it is.
-    """
+    """Find the ``s3fs`` processes that serve a mount point, among those this user may look at."""
     entry = topmost(mount_point)
+    # The kernel numbers the connection between a mount and its process. Where it does not tell the
+    # number, and where nothing is mounted any more or yet, the command line says who it is.
     return (entry and _serving(entry)) or [
         process
         for process, connections in _s3fs_processes()
@@ -165,11 +156,8 @@ def _command_line(process: psutil.Process) -> list[str]:
 
 
 def mounted_source(mount_point: Path) -> tuple[str, str] | None:
-    """Find out what is mounted, and the address of its store, from the command line of s3fs.
-
-    Unlike `servers`, this also finds the process of another user. It is None where no process is
-    seen that serves the mount, or more than one.
-    """
+    """Find out what is mounted, and the address of its store, from the command line of s3fs."""
+    # Another user's process has a command line, too.
     serving = servers(mount_point) or [
         process for process in psutil.process_iter() if mount_point == _arguments(process)[1]
     ]
@@ -234,9 +222,6 @@ def _maps(folder: Path) -> Iterator[str]:
             yield f"/{path}"
 
 
-# -- The end of a mount ----------------------------------------------------------------------------
-
-
 def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProcess[str]:
     """Ask the kernel once to drop a mount; lazily, whoever still uses it."""
     return subprocess.run(
@@ -249,11 +234,8 @@ def detach(mount_point: Path, *, lazy: bool = False) -> subprocess.CompletedProc
 
 
 def abandon(mount_point: Path) -> None:
-    """Get rid of a mount at any price: end its ``s3fs`` processes, then detach it.
-
-    What was not uploaded yet is lost.
-    The processes go first, since a detached mount whose server hangs cannot be found again.
-    """
+    """End the ``s3fs`` processes of a mount, then detach it; what is not uploaded yet is lost."""
+    # The processes go first, since a detached mount whose server hangs cannot be found again.
     while True:
         entry = topmost(mount_point)
         if entry and not is_s3fs(entry):
@@ -265,10 +247,3 @@ def abandon(mount_point: Path) -> None:
         psutil.wait_procs(serving, timeout=5)
         if not entry or detach(mount_point, lazy=True).returncode:
             return
-
-
-def abandon_below(directory: Path) -> None:
-    """Get rid of every mount of s3fs below a directory at any price, see `abandon`."""
-    for mount_point in reversed(mount_points()):
-        if mount_point.is_relative_to(directory):
-            abandon(mount_point)

@@ -66,6 +66,15 @@ class Mount:
         The mount point.
     source : str
         What is mounted: ``bucket`` or ``bucket:/prefix``.
+
+    Examples
+    --------
+    >>> mounted = mount("climate-data", "my_bucket")
+    >>> mounted
+    <climate-data mounted on .../my_bucket>
+    >>> len(mounted.processes)
+    1
+    >>> mounted.unmount()
     """
 
     source: str
@@ -153,6 +162,12 @@ def mount(
     MountError
         If s3fs gave up, or the mount did not answer in time; the message has s3fs's own words.
         After this error, as after any of the others, nothing is left mounted or running.
+
+    Examples
+    --------
+    >>> with mount("climate-data", "my_bucket", ["ro"]) as folder:
+    ...     print(*sorted(path.name for path in folder.glob("*.pp")))
+    A1B.2098.pp air_temp.pp
     """
     program = find_s3fs()
     require_fuse()
@@ -176,8 +191,9 @@ def mount(
         try:
             if ask and not values.keys() & NOT_ASKED:
                 _ask_store(source, endpoint, timeout, values)
-            _await_mount(process, mount_point, deadline, log)
-            _await_answer(process, mount_point, deadline, log)
+            problem = _problem(process, mount_point, deadline)
+            if problem:
+                raise MountError(f"{problem} {_words(log)}")
         except BaseException:
             _give_up(process, mount_point)
             raise
@@ -217,28 +233,22 @@ def _free_directory(mount_point: Path) -> Iterator[None]:
 
 
 def _require_free_directory(mount_point: Path) -> None:
-    mounted = mount_table.file_system_type(mount_point)
-    if mounted == mount_table.FILE_SYSTEM_TYPE and not mount_table.servers(mount_point):
-        raise MountPointError(
-            f"expected a free directory, but on {mount_point} there is a mount whose s3fs has died,"
-            " or is another user's. If it is yours, unmount it first; or choose another directory."
-        )
+    mounted = mount_table.topmost(mount_point)
+    inside = [] if mounted or not mount_point.is_dir() else sorted(os.listdir(mount_point))
+    to_do = "Choose another directory."
     if mounted:
-        raise MountPointError(
-            f"expected a free directory, but on {mount_point} a file system of type {mounted} is"
-            " mounted already. Unmount it first, or choose another directory."
-        )
-    if not mount_point.is_dir():
-        raise MountPointError(
-            f"expected an empty directory, but {mount_point} is a file. Choose another place."
-        )
-    inside = sorted(os.listdir(mount_point))
-    if inside:
+        to_do = "Unmount it first, or choose another directory."
+        problem = f"on {mount_point} a file system of type {mounted.type} is mounted already"
+        if mount_table.is_s3fs(mounted) and not mount_table.servers(mount_point):
+            problem += ", and its s3fs has died, or is another user's"
+    elif not mount_point.is_dir():
+        problem = f"{mount_point} is a file"
+    elif inside:
         more = f" and {len(inside) - 1} more" if inside[1:] else ""
-        raise MountPointError(
-            f"expected an empty directory, but {mount_point} holds {inside[0]!r}{more}, which the"
-            " mount would hide. Choose another directory."
-        )
+        problem = f"{mount_point} holds {inside[0]!r}{more}, which the mount would hide"
+    else:
+        return
+    raise MountPointError(f"expected an empty directory, but {problem}. {to_do}")
 
 
 def _ask_store(
@@ -268,44 +278,30 @@ def _ask_store(
         )
 
 
-def _await_mount(
-    process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
-) -> None:
+def _problem(process: subprocess.Popen[bytes], mount_point: Path, deadline: float) -> str:
+    """Wait until the mount can be used, and say what is wrong if that does not come."""
+    wanted = f"expected s3fs to mount on {mount_point}, but"
     while not mount_table.topmost(mount_point):
         if process.poll() is not None:
-            raise MountError(
-                f"expected s3fs to mount on {mount_point}, but it ended with exit status"
-                f" {process.returncode} and nothing is mounted. {_words(log)}"
-            )
+            status = process.returncode
+            return f"{wanted} it ended with exit status {status} and nothing is mounted."
         if time.monotonic() > deadline:
-            raise MountError(
-                f"expected s3fs to mount on {mount_point}, but it has not done so in time."
-                f" {_words(log)}"
-            )
+            return f"{wanted} it has not done so in time."
         time.sleep(_POLL)
-
-
-def _await_answer(
-    process: subprocess.Popen[bytes], mount_point: Path, deadline: float, log: IO[bytes]
-) -> None:
     limit = max(deadline - time.monotonic(), _POLL)
     status, device, complaint = guardian.probe(["stat", "-c", "%d", mount_point], limit)
     if status is None:
         mount_table.abandon(mount_point)
-        raise MountError(
-            f"s3fs mounted on {mount_point}, but a look into it did not come back in time."
-            f" {_words(log)}"
-        )
+        return f"{wanted} a look into the mount did not come back in time."
     # s3fs mounts before it looks at all its options; then the look may find the bare directory.
     is_bare = not status and int(device) == mount_point.parent.stat().st_dev
-    if status or is_bare:
-        # If s3fs is just ending, it may still have something to say.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=1)
-        found = "it is gone again" if is_bare else complaint.strip()
-        raise MountError(
-            f"s3fs mounted on {mount_point}, but a look into it fails: {found}. {_words(log)}"
-        )
+    if not status and not is_bare:
+        return ""
+    # If s3fs is just ending, it may still have something to say.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    found = "it is gone again" if is_bare else complaint.strip()
+    return f"{wanted} a look into the mount fails: {found}."
 
 
 def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
@@ -345,6 +341,11 @@ def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float 
         If nothing is mounted there.
     UnmountError
         If the mount stayed busy; the message names what holds it. Or if s3fs did not end.
+
+    Examples
+    --------
+    >>> mounted = mount("climate-data", "my_bucket")
+    >>> unmount("my_bucket")
     """
     mount_point = mount_table.absolute(path)
     mounted = mount_table.topmost(mount_point)
@@ -402,16 +403,3 @@ def _why_busy(mount_point: Path, complaint: str) -> str:
         f"expected to unmount {mount_point}, but: {complaint}. It is held by:{who}\n"
         "Close the files and leave the directory, then unmount again."
     )
-
-
-def unmount_below(directory: Path) -> None:
-    """Unmount whatever s3fs has mounted below a directory, at any price.
-
-    A mount that is busy is abandoned after a short while: its ``s3fs`` is ended.
-    """
-    for mount_point in reversed(mount_table.mount_points()):
-        if mount_point.is_relative_to(directory):
-            with contextlib.suppress(UnmountError, MountPointError):
-                unmount(mount_point, timeout=2)
-            guardian.release(mount_point)
-    mount_table.abandon_below(directory)

@@ -43,6 +43,11 @@ def threads_option(count: int) -> str:
         whoever reads from the mount hangs for ever.
     SetupError
         If there is no ``s3fs`` program to choose for.
+
+    Examples
+    --------
+    >>> threads_option(8)
+    '...=8'
     """
     name, least = _threads(s3fs_version(find_s3fs()))
     if count < least:
@@ -63,10 +68,10 @@ def _threads(version: tuple[int, int]) -> tuple[str, int]:
 def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
     """Choose options for reading small parts of large files.
 
-    By default s3fs fetches far more than it is asked for: ``multipart_size`` (10 MB) times the
-    number of its threads (5, or 10 since 1.96), at every gap and after every opening.
-    These options bring that down to the least that s3fs allows, and keep what was read for the
-    next opening of the same file. The lesson "Read only what you need" measures them.
+    By default s3fs fetches ``multipart_size`` (10 MB) times the number of its threads (5, or 10
+    since 1.96), at every gap and after every opening. These options bring that down to the least
+    that s3fs allows, and keep what was read for the next opening of the same file.
+    The lesson "Read only what you need" measures them.
 
     Parameters
     ----------
@@ -87,15 +92,16 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
 
     Notes
     -----
-    The number of threads is 1, but 2 from 1.96 on, see `threads_option`.
+    The number of threads is 1, but 2 from 1.96 on, see `threads_option`. Before 1.95
+    ``nomultipart`` is among the options: else s3fs hands out zeros, and no error, for an object
+    that is deleted while you read it. With it a file that you write is stored in one request,
+    which stores refuse above 5 GB. With s3fs 1.90 do not rename files on a mount with a cache:
+    they are read as zeros.
 
-    With s3fs 1.90 do not rename files on a mount with a cache: they are read as zeros. The page
-    "When the network or the store fails" has the exact case.
-
-    Before 1.95 the options include ``nomultipart``, too. Without it s3fs 1.90 hands out zeros, and
-    no error, for what it cannot find in the store any more: an object that was deleted while you
-    read it.
-    With it, a file that you write is stored in one request, which stores refuse above 5 GB.
+    Examples
+    --------
+    >>> sparse_read_options("cache")[0]
+    'multipart_size=5'
     """
     version = s3fs_version(find_s3fs())
     name, least = _threads(version)
@@ -106,9 +112,8 @@ def sparse_read_options(cache: str | os.PathLike[str]) -> list[str]:
 def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
     """Choose options for reading all of a file: of a large one, or of many small ones.
 
-    s3fs prefetches as much as it likes, which is right here, but keeps what was read for the
-    next opening of the same file, so that every byte crosses the network once and not at every
-    opening. The lesson "Choose your options" measures them.
+    s3fs prefetches as much as it likes, but keeps what was read for the next opening of the same
+    file: every byte crosses the network once. The lesson "Choose your options" measures them.
 
     Parameters
     ----------
@@ -121,9 +126,10 @@ def whole_file_options(cache: str | os.PathLike[str]) -> list[str]:
     list of str
         Values for ``-o``, for `mount`; the same for every version of s3fs.
 
-    Notes
-    -----
-    With s3fs 1.90 do not rename files on a mount with a cache, see `sparse_read_options`.
+    Examples
+    --------
+    >>> whole_file_options("cache")
+    ['use_cache=cache', 'del_cache']
     """
     return [f"use_cache={os.fspath(cache)}", "del_cache"]
 
@@ -198,11 +204,8 @@ def endpoint_url(option: str | None = None) -> str | None:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    place = (
-        "the option url"
-        if option
-        else "AWS_ENDPOINT_URL, or in S3_MOUNTS_ENDPOINT_URL for a lesson"
-    )
+    variables = "AWS_ENDPOINT_URL, or in S3_MOUNTS_ENDPOINT_URL for a lesson"
+    place = "the option url" if option else variables
     expected = f"expected an address such as https://store.example.org in {place}, found"
     if "@" in url:
         raise StoreError(

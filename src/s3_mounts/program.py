@@ -15,13 +15,12 @@ from s3_mounts.errors import SetupError
 
 FUSE_DEVICE = Path("/dev/fuse")
 _AS_MADE = (0o600, 0, 0)
-"""Mode, user and group of the device where nobody has changed them."""
+"""Mode, user and group of the device where nobody has changed them: else it is left alone."""
 
 _UDEV = Path("/run/udev/control")
 _CAP_SYS_ADMIN = 21
 
-VERSION_LIMIT = 20
-"""How long a program may take to tell its version, in seconds."""
+VERSION_LIMIT = 20  # seconds for a program to tell its version
 
 SHOWN = ("curl", "findmnt", "fuser", "git", "lsof", "pgrep", "rsync", "unshare")
 """What lessons and pages call besides ``s3fs``, and a minimal system may not have."""
@@ -67,13 +66,10 @@ def _same_name() -> str:
 
 def s3fs_version(program: Path) -> tuple[int, int]:
     """Ask a program for its version."""
+    command = [str(program), "--version"]
     try:
         answer = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            text=True,
-            timeout=VERSION_LIMIT,
-            check=False,
+            command, capture_output=True, text=True, timeout=VERSION_LIMIT, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         answer = str(error)
@@ -90,23 +86,23 @@ def s3fs_version(program: Path) -> tuple[int, int]:
 
 def kernel_problem() -> str | None:
     """Find out whether this machine's kernel lets anybody mount with FUSE."""
+    container = "in a container start it with --device /dev/fuse --cap-add SYS_ADMIN."
     if not FUSE_DEVICE.exists():
         return (
             f"expected the device {FUSE_DEVICE}, found none. Load the kernel module"
-            " (modprobe fuse); in a container start it with --device /dev/fuse"
-            " --cap-add SYS_ADMIN."
+            f" (modprobe fuse); {container}"
         )
     try:
         os.close(os.open(FUSE_DEVICE, os.O_RDWR))
     except OSError as error:
         return (
-            f"expected to open {FUSE_DEVICE}, found: {error.strerror}. Ask for access to the"
-            " device; in a container start it with --device /dev/fuse --cap-add SYS_ADMIN."
+            f"expected to open {FUSE_DEVICE}, found: {error.strerror}. Ask for access to it;"
+            f" {container}"
         )
     if not _may_ever_mount():
         return (
             "expected a machine on which mounting is possible, found one without the capability"
-            " SYS_ADMIN. Start the container with --device /dev/fuse --cap-add SYS_ADMIN."
+            f" SYS_ADMIN; {container}"
         )
     return None
 
@@ -158,53 +154,40 @@ def install_command(programs: Sequence[str] = ("s3fs",)) -> str:
 
 def may_install() -> bool:
     """Find out whether `install_command` would run without asking anybody."""
-    if not any(shutil.which(manager) for manager in INSTALL_COMMANDS):
+    if not any(map(shutil.which, INSTALL_COMMANDS)):
         return False
     if os.geteuid() == 0:
         return True
-    sudo = shutil.which("sudo")
-    return (
-        bool(sudo)
-        and not subprocess.run(
-            [str(sudo), "-n", "true"], capture_output=True, check=False
-        ).returncode
-    )
+    if not shutil.which("sudo"):
+        return False
+    return not subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode
 
 
 def install(programs: Sequence[str] = ("s3fs",)) -> str:
     """Install programs with the system's package manager, if they are missing."""
     missing = [program for program in programs if not shutil.which(program)]
     if not missing:
-        return f"{', '.join(programs)} {_is(programs)} installed"
+        return f"installed: {', '.join(programs)}"
+    names = ", ".join(missing)
     command = install_command(missing)
     if not may_install():
         raise SetupError(
-            f"expected the program{'s' * (len(missing) > 1)} {', '.join(missing)} on PATH, found"
-            f" none. {_same_name() if 's3fs' in missing else ''}Install: {command}"
+            f"expected on PATH, found none: {names}."
+            f" {_same_name() if 's3fs' in missing else ''}Install: {command}"
         )
-    print(f"{', '.join(missing)} {_is(missing)} missing. Installing: {command}", flush=True)
+    print(f"missing: {names}. Installing: {command}", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     status = subprocess.run(command, shell=True, env=environment, check=False).returncode
-    still = [program for program in missing if not shutil.which(program)]
-    if status or still:
+    if status or not all(map(shutil.which, missing)):
         raise SetupError(
-            f"expected '{command}' to install {', '.join(still or missing)}, but it ended with exit"
-            f" status {status}. What it said is above. Fix the cause and run it by hand."
+            f"expected '{command}' to install {names}, but it ended with exit status {status}."
+            " What it said is above. Fix the cause and run it by hand."
         )
-    return f"{', '.join(missing)} {_is(missing)} now installed"
-
-
-def _is(programs: Sequence[str]) -> str:
-    return "are" if programs[1:] else "is"
+    return f"now installed: {names}"
 
 
 def share_device() -> str | None:
-    """Let every user open the FUSE device, where it is as the kernel made it.
-
-    On most machines udev gives it the mode 0666, by a rule in its ``50-udev-default.rules``.
-    Where no udev runs it stays root's, and no ordinary user can mount.
-    A device that somebody has set to another mode is left alone.
-    """
+    """Let every user open the FUSE device, as udev does by a rule, where no udev runs."""
     device = FUSE_DEVICE.stat()
     state = (stat.S_IMODE(device.st_mode), device.st_uid, device.st_gid)
     if os.geteuid() or state != _AS_MADE or _UDEV.exists():

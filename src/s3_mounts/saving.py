@@ -1,11 +1,8 @@
 """Save cubes into a mounted bucket, so that if there is no error, the store has them.
 
-A save straight onto a mount uploads the growing file many times, may crash Python when the store
-refuses, and may be lost without an error. So the file is made on the local disk, uploaded once
-with boto3, bypassing the mount, and compared with what the store then has.
-
-An upload with S3's own requests replaces an object as a whole or not at all. So it goes to the
-final name at once: there is never a part of it, and until the end what was there before.
+The file is made on the local disk, uploaded once with boto3, bypassing the mount, and compared with
+what the store then has. S3 replaces an object as a whole or not at all, so it goes to the final
+name at once: until the end there is what was there before.
 """
 
 from __future__ import annotations
@@ -40,8 +37,7 @@ _PART = 8 * 2**20
 _MOST_PARTS = 10_000
 """Of one upload, see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
 _PIECE = 2**20
-LOOK_LIMIT = 20
-"""How long a mount may take to show a file, in seconds."""
+LOOK_LIMIT = 20  # seconds for a mount to show a file
 
 
 def save_cube(
@@ -69,14 +65,12 @@ def save_cube(
         The file, below a mount point of s3fs. Its extension gives the format, as for `iris.save`.
         Its directory need not exist.
     local_directory : path-like, optional
-        Where on the local disk the file is made, in a new folder that only you may look into;
-        by default where Python keeps temporary files, see `tempfile.gettempdir`. Where workers
-        of a Dask cluster write the file, they must find it at the same path.
+        Where on the local disk the file is made, in a new folder that only you may look into and
+        that goes at the end; by default see `tempfile.gettempdir`. Where workers of a Dask
+        cluster write the file, they must find it at the same path.
     max_local_bytes : int, optional
-        How much of the local disk the file may take; by default all that is free. What would take
-        more is refused before it is saved. That is an estimate, from the size of the data in
-        memory. Compressed or packed data take less, so if you compress, allow as much as they
-        would take uncompressed.
+        How much of the local disk the file may take, estimated from the size of the data in
+        memory, uncompressed; by default all that is free. More is refused before it is saved.
     source : str, optional
         What is mounted: ``bucket``, or ``bucket:/prefix``. By default it is taken from the command
         line of the ``s3fs`` process, which has to run on this machine.
@@ -102,15 +96,19 @@ def save_cube(
 
     Notes
     -----
-    On the local disk it takes up the size of the file, once. The folder goes with the file in it,
-    unless a finished file could not be stored.
+    The store's checksum is compared where it keeps one that boto3 sends, CRC32; otherwise the
+    object is read back. The ETag is a checksum of the content in some cases only. Options of the
+    mount that concern an upload, such as ``storage_class``, have no effect.
 
-    The store's checksum is compared where it keeps one that boto3 sends, CRC32; that costs no
-    download. Otherwise the object is read back. The ETag is not used: it is a checksum of the
-    content in some cases only.
-
-    Options of the mount that concern an upload, such as ``use_sse`` or ``storage_class``, have
-    no effect, since boto3 uploads.
+    Examples
+    --------
+    >>> import iris
+    >>> from s3_mounts import mount
+    >>> with mount("climate-data", "my_bucket") as folder:
+    ...     cube = iris.load_cube(folder / "A1B_north_america.nc")
+    ...     save_cube(cube[-1], folder / "last_year.nc")
+    ...     print((iris.load_cube(folder / "last_year.nc").data == cube[-1].data).all())
+    True
     """
     iris = import_extra("iris", "iris")
     if keywords.get("append") or not keywords.get("compute", True):
@@ -177,9 +175,6 @@ def save_cube(
         )
 
 
-# -- Where it goes ---------------------------------------------------------------------------------
-
-
 def _below_mount(path: Path) -> tuple[Path, str]:
     """Find the mount point around a path, and the path below it, without a look into the mount."""
     path = Path(os.path.abspath(path))
@@ -237,9 +232,6 @@ def _next_date(s3: S3Client, bucket: str, key: str) -> float:
     with contextlib.suppress(KeyError, ValueError):
         date = max(date, float(before["Metadata"]["mtime"]))
     return date + 1
-
-
-# -- The local disk --------------------------------------------------------------------------------
 
 
 def _new_folder(parent: str | os.PathLike[str] | None) -> Path:
@@ -305,9 +297,6 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-# -- The store -------------------------------------------------------------------------------------
-
-
 def _part_size(file: Path) -> int:
     return max(_PART, -(-file.stat().st_size // _MOST_PARTS))
 
@@ -362,9 +351,6 @@ def _same_content(s3: S3Client, file: Path, bucket: str, key: str) -> bool:
     stored = s3.get_object(Bucket=bucket, Key=key)["Body"]
     with contextlib.closing(stored), open(file, "rb") as content:
         return all(piece == content.read(_PIECE) for piece in stored.iter_chunks(_PIECE))
-
-
-# -- The mount -------------------------------------------------------------------------------------
 
 
 def _size_at(path: Path) -> int | None:

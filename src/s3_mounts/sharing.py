@@ -16,8 +16,7 @@ from s3_mounts.mounting import mount, unmount
 from s3_mounts.options import endpoint_url, option_values, split_source, store_name
 
 _ROOT = 0
-BUSY_LIMIT = 5
-"""How long to wait for a mount that is busy or does not answer, in seconds."""
+BUSY_LIMIT = 5  # seconds to wait for a mount that is busy
 
 
 @contextlib.contextmanager
@@ -52,6 +51,12 @@ def shared_mount(
         `s3_mounts.mount` raises.
     s3_mounts.UnmountError
         If ``s3fs`` still runs after the last one has left: it may still be storing data.
+
+    Examples
+    --------
+    >>> with shared_mount("climate-data", "shared") as folder:
+    ...     print((folder / "air_temp.pp").stat().st_size)
+    28304
     """
     mount_point = mount_table.absolute(path)
     mount_point.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,8 +65,8 @@ def shared_mount(
     with _opened(mount_point, "users") as users:
         with _opened(mount_point, "gate") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)
+            _clear_dead(mount_point)
             if not _is_mounted(source, mount_point, options):
-                mount_point.mkdir(exist_ok=True)
                 mount(source, mount_point, options, keep=True)
                 gate.truncate(0)
                 gate.write(_server(mount_point))
@@ -81,13 +86,12 @@ def _opened(mount_point: Path, purpose: str) -> IO[str]:
     path = mount_point.with_name(f".{mount_point.name}.{platform.node()}.{purpose}")
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     try:
-        file = os.fdopen(os.open(path, flags, mode=0o600), "r+")
+        return os.fdopen(os.open(path, flags, mode=0o600), "r+")
     except OSError as error:
         raise MountPointError(
             f"expected to write the file {path}, found: {error.strerror}. Choose a mount point in a"
             " directory of your own."
         ) from error
-    return file
 
 
 def _require_own(directory: Path) -> None:
@@ -113,12 +117,17 @@ def _server(mount_point: Path) -> str:
     return " ".join(str(process.pid) for process in mount_table.servers(mount_point))
 
 
+def _clear_dead(mount_point: Path) -> None:
+    """Take away a mount whose s3fs has died."""
+    is_ours = mount_table.is_s3fs(mount_table.topmost(mount_point))
+    # Without a process that we may see it may be another user's, which answers.
+    look = ["stat", "--file-system", str(mount_point)]
+    if is_ours and not _server(mount_point) and guardian.probe(look)[0]:
+        mount_table.abandon(mount_point)
+
+
 def _is_mounted(source: str, mount_point: Path, options: Sequence[str]) -> bool:
     if not mount_table.is_s3fs(mount_table.topmost(mount_point)):
-        return False
-    serving = mount_table.servers(mount_point)
-    if not serving and guardian.probe(["stat", "--file-system", mount_point], BUSY_LIMIT)[0]:
-        mount_table.abandon(mount_point)
         return False
     mounted = mount_table.mounted_source(mount_point)
     if mounted:

@@ -7,13 +7,11 @@ import re
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
@@ -23,19 +21,6 @@ from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
 from s3_mounts.options import AMAZON, split_source
 
-if TYPE_CHECKING:
-    import boto3
-    from mypy_boto3_s3 import S3Client
-
-
-def bound_client(
-    session: boto3.Session, endpoint: str | None, config: Config | None = None
-) -> S3Client:
-    """Make a client that stays with one store, whatever the environment says later."""
-    only_this = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
-    both = only_this.merge(config) if config else only_this
-    return session.client("s3", endpoint_url=endpoint, config=both)
-
 
 def require_bucket(
     source: str,
@@ -43,11 +28,7 @@ def require_bucket(
     timeout: float = 10,
     options: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Ask the store for the name of one object, as s3fs will.
-
-    boto3 would do, but making its client takes several times as long as the whole mount.
-    So botocore signs and sends this one request.
-    """
+    """Ask the store for the name of one object, as s3fs will: quicker than by a client of boto3."""
     bucket, prefix = split_source(source)
     query = {"list-type": "2", "max-keys": "1"} | ({"prefix": f"{prefix}/"} if prefix else {})
     where = endpoint or "Amazon S3"

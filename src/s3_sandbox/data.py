@@ -76,6 +76,11 @@ def fine_temperature(
     ------
     ValueError
         If the source does not have that many years, or the grid is smaller than 2 by 2.
+
+    Examples
+    --------
+    >>> print(fine_temperature(2, 100, 120).summary(shorten=True))
+    air_temperature / (K)               (time: 2; latitude: 100; longitude: 120)
     """
     iris = import_extra("iris", "iris")
     import numpy as np

@@ -22,10 +22,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_mounts.errors import StoreError, UnmountError
-from s3_mounts.mount_table import abandon_below, entries
+from s3_mounts import guardian
+from s3_mounts.errors import MountPointError, StoreError, UnmountError
+from s3_mounts.mount_table import abandon, entries, mount_points
+from s3_mounts.mounting import unmount
 from s3_mounts.options import store_name
-from s3_mounts.store import bound_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,6 +52,26 @@ def make_folder(**note: str | None) -> tuple[Path, IO[str]]:
     # Nobody must find the lock before it is locked.
     (folder / _NEW_LOCK).rename(folder / _LOCK)
     return folder, lock
+
+
+def unmount_below(directory: Path) -> None:
+    """Unmount whatever s3fs has mounted below a directory, at any price.
+
+    A mount that is busy is abandoned after a short while: its ``s3fs`` is ended.
+    """
+    for mount_point in reversed(mount_points()):
+        if mount_point.is_relative_to(directory):
+            with contextlib.suppress(UnmountError, MountPointError):
+                unmount(mount_point, timeout=2)
+            guardian.release(mount_point)
+    abandon_below(directory)
+
+
+def abandon_below(directory: Path) -> None:
+    """Get rid of every mount of s3fs below a directory at any price, see `abandon`."""
+    for mount_point in reversed(mount_points()):
+        if mount_point.is_relative_to(directory):
+            abandon(mount_point)
 
 
 def remove_folder(directory: Path) -> None:
@@ -103,6 +124,15 @@ def _remove(folder: Path, note: dict[str, str]) -> str:
     except UnmountError as error:
         return str(error)
     return f"removed {what}."
+
+
+def bound_client(
+    session: boto3.Session, endpoint: str | None, config: Config | None = None
+) -> S3Client:
+    """Make a client that stays with one store, whatever the environment says later."""
+    only_this = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
+    both = only_this.merge(config) if config else only_this
+    return session.client("s3", endpoint_url=endpoint, config=both)
 
 
 def remove_prefix(s3: S3Client, bucket: str, prefix: str) -> None:

@@ -62,6 +62,14 @@ def write_fieldsfile(
     105 and 106, where the real constants are, and how many; 150 to 152, where the lookup table
     is, the words in an entry, and the entries; 160 and 161, where the data are, and how many
     words.
+
+    Examples
+    --------
+    >>> import iris
+    >>> from s3_sandbox import sample_path
+    >>> write_fieldsfile("new.ff", iris.load_cube(sample_path("air_temp.pp")))
+    >>> print(iris.load_cube("new.ff").summary(shorten=True))
+    air_temperature / (K)               (latitude: 73; longitude: 96)
     """
     recognised = word_bytes == 8 or (word_bytes == 4 and kind != "pre v3.1")
     if kind not in FIELDSFILE_KINDS or not recognised:
@@ -116,6 +124,14 @@ def write_little_endian_pp(path: str | os.PathLike[str], cube: Cube) -> None:
     -----
     A PP file consists of 4-byte words only: Unified Model Documentation Paper F3. So each word
     of the file that Iris saves has its bytes reversed.
+
+    Examples
+    --------
+    >>> import iris
+    >>> from s3_sandbox import sample_path
+    >>> write_little_endian_pp("little.pp", iris.load_cube(sample_path("air_temp.pp")))
+    >>> print(iris.load_cube("little.pp").summary(shorten=True))
+    air_temperature / (K)               (latitude: 73; longitude: 96)
     """
     Path(path).write_bytes(np.frombuffer(_pp_bytes(cube), ">u4").astype("<u4").tobytes())
 
@@ -139,6 +155,14 @@ def write_grib1(path: str | os.PathLike[str], source: str | os.PathLike[str]) ->
     -----
     ecCodes turns a message into edition 1 when its key ``edition`` is set. For a quantity that
     edition 1 has no number for, it raises an error of its own.
+
+    Examples
+    --------
+    >>> import iris
+    >>> from s3_sandbox import sample_path
+    >>> write_grib1("polar.grib1", sample_path("polar_stereo.grib2"))
+    >>> len(iris.load("polar.grib1"))
+    1
     """
     import eccodes
 
@@ -177,6 +201,14 @@ def write_nimrod(path: str | os.PathLike[str], cube: Cube) -> None:
     byte 1), 28 4-byte floats (63), 45 more (175), 56 characters (355) and 51 2-byte integers
     (411), each -32767 where it is missing; each header and each field is enclosed by its length.
     The data begin at the north-west corner.
+
+    Examples
+    --------
+    >>> import iris
+    >>> from s3_sandbox import sample_path
+    >>> write_nimrod("field.nimrod", iris.load_cube(sample_path("A1B_north_america.nc"))[0])
+    >>> iris.load_cube("field.nimrod").shape
+    (37, 49)
     """
     latitudes, longitudes = _grid(cube)
     general = np.full(31, -32767, ">i2")
@@ -243,6 +275,14 @@ def write_abf(path: str | os.PathLike[str], cube: Cube) -> None:
     The layout is that of ``00README_V01.pdf`` of the data set GIMMS LAI3g, as
     ``iris.fileformats.abf`` reads it: no header, 4,320 columns one after the other, each of 2,160
     bytes from north to south.
+
+    Examples
+    --------
+    >>> import iris
+    >>> from s3_sandbox import sample_path
+    >>> percent = iris.load_cube(sample_path("A1B_north_america.nc"))[0]
+    >>> percent.data = percent.data % 100
+    >>> write_abf("AVHRRBUVI01.2011auga.abf", percent)
     """
     name = Path(path).name
     if not re.fullmatch(r".{9}\d\d\.\d{4}[a-z]{3}[ab]\.ab[fl]", name):

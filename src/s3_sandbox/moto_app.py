@@ -27,8 +27,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from s3_mounts.mount_table import abandon_below
-from s3_sandbox.folders import remove_folder
+from s3_sandbox.folders import abandon_below, remove_folder
 from s3_sandbox.traffic import Request, access_key, operation_name
 
 if TYPE_CHECKING:

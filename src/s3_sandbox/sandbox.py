@@ -18,19 +18,20 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from s3_mounts.credentials import find_credentials
+from s3_mounts.credentials import NONE_FOUND, boto_credentials
 from s3_mounts.errors import StoreError
-from s3_mounts.mounting import unmount_below
 from s3_mounts.options import endpoint_url, store_name
-from s3_mounts.store import bound_client, require_bucket
+from s3_mounts.store import require_bucket
 from s3_sandbox.data import sample_path, use_packaged_coastlines
 from s3_sandbox.errors import SandboxError
 from s3_sandbox.folders import (
     SOON,
+    bound_client,
     make_folder,
     remove_folder,
     remove_leftovers,
     remove_prefix,
+    unmount_below,
 )
 from s3_sandbox.server import Server, shared_or_none
 from s3_sandbox.terminal import shell
@@ -84,6 +85,21 @@ class Sandbox:
     client : object
         A client of boto3 for S3. It asks the store of this sandbox, with its keys, whatever the
         environment says by then.
+
+    Examples
+    --------
+    >>> with start_sandbox("other-data", ["air_temp.pp"]) as sandbox:
+    ...     sandbox.shell("echo hello > note.txt; ls")
+    ...     sandbox.add_file(sandbox.directory / "note.txt")
+    ...     print(sandbox.sizes())
+    ...     with sandbox.traffic() as traffic:
+    ...         answer = sandbox.client.get_object(Bucket=sandbox.bucket, Key="note.txt")
+    ...         content = answer["Body"].read()
+    $ echo hello > note.txt; ls
+    note.txt
+    {'air_temp.pp': 28304, 'note.txt': 6}
+    >>> traffic.operations, traffic.bytes_down
+    ({'GetObject': 1}, 6)
     """
 
     bucket: str
@@ -130,7 +146,7 @@ class Sandbox:
 
         Raises
         ------
-        StoreError
+        s3_mounts.StoreError
             If the store does not take it.
         """
         key = f"{self.prefix}{key or Path(path).name}"
@@ -287,8 +303,15 @@ def start_sandbox(
     SandboxError
         If the local server does not start, the bucket exists, or a sample is unknown. Or if the
         address of a store of yours is set, but no bucket.
-    StoreError
+    s3_mounts.StoreError
         If your own bucket cannot be used.
+
+    Examples
+    --------
+    >>> sandbox = start_sandbox("other-data", ["air_temp.pp"])
+    >>> sandbox
+    <sandbox: other-data at http://127.0.0.1:...>
+    >>> sandbox.stop()
     """
     use_packaged_coastlines()
     remove_leftovers()
@@ -405,7 +428,9 @@ def _set(name: str, value: Any) -> None:
 def _own_store() -> tuple[boto3.Session, dict[str, str | None]]:
     """Find the reader's store, and what tells s3fs, which knows neither profiles nor addresses."""
     session = botocore.session.Session()
-    credentials = find_credentials(session)
+    credentials = boto_credentials(session)
+    if not credentials:
+        raise StoreError(NONE_FOUND)
     address = (
         os.environ.get(OWN_ENDPOINT)
         or os.environ.get("AWS_ENDPOINT_URL_S3")

@@ -95,6 +95,11 @@ def s3fs_function() -> str:
     str
         A definition for bash. It adds the options of `s3_mounts.options.endpoint_options`, and
         for a prefix those of `s3_mounts.options.prefix_options`.
+
+    Examples
+    --------
+    >>> s3fs_function()
+    's3fs() { case "$1" in *:/*) command s3fs "$@" ...'
     """
     endpoint = endpoint_options(endpoint_url())
     try:

@@ -75,6 +75,11 @@ class Request:
         The bytes of the two bodies that were really sent, without headers.
     access_key : str, default: ""
         The access key ID of the credentials that signed it; empty for an unsigned request.
+
+    Examples
+    --------
+    >>> Request("climate-data", "air_temp.pp", "GetObject", 206, 1024, 0).bytes_down
+    1024
     """
 
     bucket: str
@@ -95,6 +100,16 @@ class Traffic:
     ----------
     log : list of Request
         The requests, in the order in which they ended.
+
+    Examples
+    --------
+    >>> traffic = Traffic([Request("climate-data", "air_temp.pp", "GetObject", 200, 28304, 0)])
+    >>> traffic.requests, traffic.bytes_down, traffic.bytes_up
+    (1, 28304, 0)
+    >>> print(traffic)
+    operation                requests   MB down     MB up
+    GetObject                       1      0.03      0.00
+    total                           1      0.03      0.00
     """
 
     def __init__(self, log: Iterable[Request] = ()) -> None:

@@ -31,6 +31,7 @@ from proof.project import ROOT
 from s3_mounts import mount, mount_table
 from s3_mounts.program import find_s3fs, s3fs_version
 from s3_sandbox import sample_path
+from s3_sandbox.folders import abandon_below
 
 PAGE = ROOT / "docs" / "troubleshooting.rst"
 LABELS = ["Cause", "Fix", "Avoid"]
@@ -106,7 +107,7 @@ def open_folder():
         (folder / "my_bucket").mkdir()
         (folder / "my_bucket").chmod(0o777)
         yield folder
-        mount_table.abandon_below(folder)
+        abandon_below(folder)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ sandbox.shell(
 )
 
 # %%
-# :class:`~s3_mounts.sharing.MountPlugin` has every worker mount it, including those that
+# :class:`~s3_mounts.dask.MountPlugin` has every worker mount it, including those that
 # start later.
 
 options = whole_file_options(sandbox.directory / "cache")
@@ -128,7 +128,7 @@ sandbox.shell("findmnt --output SOURCE,FSTYPE --mountpoint my_bucket")
 # --------------
 #
 # Whoever makes the lazy cube must find the files, too.
-# :func:`~s3_mounts.sharing.shared_mount` mounts the bucket for you, or joins those who have it
+# :func:`~s3_mounts.shared_mount` mounts the bucket for you, or joins those who have it
 # mounted on your machine already.
 # You can leave the mount before the work begins.
 #

@@ -41,10 +41,10 @@ there = sandbox.directory / "there"
 here.mkdir()
 there.mkdir()
 with mount(sandbox.source, here), mount(sandbox.source, there):
-    outcomes = check_operations(here, there, traffic=sandbox.traffic)
+    results = check_operations(here, there, traffic=sandbox.traffic)
 
 sandbox.shell("s3fs --version | head -n 1")
-verdicts = [outcome.verdict for outcome in outcomes]
+verdicts = [result.verdict for result in results]
 for verdict in VERDICTS:
     print(f"{verdict:<8}{verdicts.count(verdict):>3}")
 
@@ -62,12 +62,12 @@ looks = {
 }
 figure, axes = plt.subplots(figsize=(8, 6.6), layout="constrained")
 for column, kind in enumerate(KINDS):
-    chosen = [outcome for outcome in outcomes if outcome.kind == kind]
-    for row, outcome in enumerate(chosen):
-        mark, colour = looks[outcome.verdict]
+    chosen = [result for result in results if result.kind == kind]
+    for row, result in enumerate(chosen):
+        mark, colour = looks[result.verdict]
         colour = to_rgba(colour, 0.5)
         axes.barh(row, 0.96, 0.9, column - 0.48, color=colour)
-        words = textwrap.fill(f"{mark} {outcome.name}", 21)
+        words = textwrap.fill(f"{mark} {result.subject}", 21)
         axes.text(column, row, words, ha="center", va="center", fontsize=8)
 titles = [textwrap.fill(title, 17) for title in KINDS.values()]
 axes.set_xticks(range(len(KINDS)), titles)
@@ -91,7 +91,7 @@ plt.show()
 
 def print_table(kind):
     """Print what came of all operations of a kind."""
-    print(*(o for o in outcomes if o.kind == kind), sep="\n")
+    print(*(r for r in results if r.kind == kind), sep="\n")
 
 
 print_table("content")
@@ -209,7 +209,7 @@ groups = {
     "copy in the store": ("CopyObject",),
     "delete": ("DeleteObject",),
 }
-traffic = {outcome.name: outcome.traffic or Traffic() for outcome in outcomes}
+traffic = {r.subject: r.traffic or Traffic() for r in results}
 
 
 def draw_requests(axes, names):

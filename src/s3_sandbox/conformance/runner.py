@@ -17,44 +17,47 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from s3_mounts.doctor import Result
 from s3_sandbox.conformance import operations as trials
 from s3_sandbox.conformance.operations import KINDS, TRIALS
 from s3_sandbox.traffic import Traffic
 
 VERDICTS = ("works", "differs", "fails", "untried")
-"""What can come of a trial on a mount, as `Outcome.verdict` says it."""
+"""What can come of a trial on a mount, as `Compared.verdict` says it."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a file operation on a mount.
+class Compared(Result):
+    """What came of a file operation on a mount, compared with a local disk.
 
     Attributes
     ----------
-    name : str
-        What was done, such as ``"hard link"``.
-    kind : str
-        A key of `s3_sandbox.conformance.operations.KINDS`.
     verdict : str
         ``"works"`` where the mount gave what the local disk gave, ``"differs"`` where it gave
         something else, ``"fails"`` where only the mount gave an error or no answer in time,
         ``"untried"`` where the local disk gave no result either, or a program is missing.
-    mounted, local : str
+    subject : str
+        What was done, such as ``"hard link"``.
+    found, on_disk : str
         In a few words, what came of it on the mount and on the local disk.
+    kind : str
+        A key of `s3_sandbox.conformance.operations.KINDS`.
     traffic : s3_sandbox.Traffic or None
         What the operation itself asked of the store, without preparations and checks.
+
+    Examples
+    --------
+    >>> print(Compared("fails", "hard link", "not supported", on_disk="as written"))
+    fails    hard link                    not supported
     """
 
-    name: str
-    kind: str
-    verdict: str
-    mounted: str
-    local: str
+    on_disk: str = ""
+    kind: str = ""
     traffic: Traffic | None = None
 
     def __str__(self) -> str:
-        line = f"{self.verdict:<9}{self.name:<29}{self.mounted}"
-        return f"{line}\n{'on a disk: ':>38}{self.local}" if self.verdict == "differs" else line
+        line = f"{self.verdict:<9}{self.subject:<29}{self.found}"
+        return f"{line}\n{'on a disk: ':>38}{self.on_disk}" if self.verdict == "differs" else line
 
 
 def check_operations(
@@ -64,7 +67,7 @@ def check_operations(
     kinds: Iterable[str] = tuple(KINDS),
     traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
     timeout: float = 30,
-) -> list[Outcome]:
+) -> list[Compared]:
     """Do what programs do with files on a mount and on the local disk, and compare.
 
     Each operation runs in a process of its own, which is ended if it takes too long.
@@ -86,13 +89,19 @@ def check_operations(
 
     Returns
     -------
-    list of Outcome
+    list of Compared
         One for each operation.
 
     Raises
     ------
     ValueError
         If there is no such kind.
+
+    Examples
+    --------
+    >>> results = check_operations(".", kinds=["names"])  # on a disk, so that all works
+    >>> {result.verdict for result in results}
+    {'works'}
     """
     wanted = list(kinds)
     unknown = [kind for kind in wanted if kind not in KINDS]
@@ -101,7 +110,7 @@ def check_operations(
     folder = f"s3-mounts-{secrets.token_hex(4)}"
     here = Path(os.path.abspath(directory), folder)
     there = Path(os.path.abspath(other), folder) if other else here
-    outcomes = []
+    results = []
     with (
         tempfile.TemporaryDirectory() as scratch,
         ThreadPoolExecutor(1) as meanwhile,
@@ -117,10 +126,10 @@ def check_operations(
                 mounted, counted = on_mount.attempt(
                     trial.name, here / str(number), there / str(number), traffic
                 )
-                outcomes.append(_judge(trial, disk.result()[0], mounted, counted))
+                results.append(_judge(trial, disk.result()[0], mounted, counted))
         finally:
             _remove(here, 10 * timeout)
-    return outcomes
+    return results
 
 
 class _Worker:
@@ -205,7 +214,7 @@ def _remove(folder: Path, timeout: float) -> None:
 
 def _judge(
     trial: trials.Trial, disk: dict[str, str], mount: dict[str, str], traffic: Traffic | None
-) -> Outcome:
+) -> Compared:
     if "outcome" not in disk:
         verdict = "untried"
     elif "outcome" not in mount:
@@ -213,4 +222,4 @@ def _judge(
     else:
         verdict = "works" if mount == disk else "differs"
     local, mounted = (" ".join(result.values()) for result in (disk, mount))
-    return Outcome(trial.name, trial.kind, verdict, mounted, local, traffic)
+    return Compared(verdict, trial.name, mounted, on_disk=local, kind=trial.kind, traffic=traffic)

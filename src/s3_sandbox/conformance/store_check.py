@@ -8,17 +8,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s3_mounts import mount_table
+from s3_mounts.doctor import Result
 from s3_mounts.errors import S3MountsError
 from s3_mounts.mounting import mount
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from s3_sandbox.conformance.runner import VERDICTS, Outcome, check_operations
+from s3_sandbox.conformance.runner import VERDICTS, check_operations
 from s3_sandbox.data import sample_path
 from s3_sandbox.sandbox import Sandbox, start_sandbox
 
@@ -77,37 +77,6 @@ _TIME_LIMIT = 120
 """How long one step on a mount may take, in seconds, before its s3fs is ended."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What came of one part of the check.
-
-    Attributes
-    ----------
-    verdict : str
-        ``"ok"``; ``"fails"``, or ``"differs"`` from a local disk; ``"note"`` where a file operation
-        does so on the sandbox as well; ``"skipped"``.
-    subject : str
-        What was tried.
-    found : str
-        What came of it.
-    required : bool
-        Whether cubes cannot be loaded, saved and moved without it.
-    """
-
-    verdict: str
-    subject: str
-    found: str
-    required: bool = True
-
-    @property
-    def passed(self) -> bool:
-        """Whether it is as it should be, as far as s3fs can do it."""
-        return self.verdict in ("ok", "note")
-
-    def __str__(self) -> str:
-        return f"{self.verdict:<8}{self.subject}: {self.found}"
-
-
 class _DifferentError(Exception):
     """A step did not give what it should."""
 
@@ -128,8 +97,14 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
 
     Yields
     ------
-    Result
+    s3_mounts.doctor.Result
         One for each thing that is tried, once it has been.
+
+    Examples
+    --------
+    >>> with contextlib.closing(check()) as results:
+    ...     print(next(results))
+    ok      store: http://127.0.0.1:... answers, and gives its name as ...
     """
     try:
         sandbox = start_sandbox("s3-mounts-check", [SAMPLE], own_bucket=bucket)
@@ -411,19 +386,19 @@ def _sizes(store: _Store, here: Path) -> str:
 
 
 def _file_operations(here: Path, there: Path) -> Iterator[Result]:
-    outcomes: list[Outcome] = check_operations(here, there)
-    verdicts = [outcome.verdict for outcome in outcomes]
+    operations = check_operations(here, there)
+    verdicts = [operation.verdict for operation in operations]
     counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS)
-    found = f"{len(outcomes)} were compared with a local disk: {counts}"
+    found = f"{len(operations)} were compared with a local disk: {counts}"
     yield Result("ok", "file operations", found)
-    for outcome in outcomes:
-        if outcome.verdict in ("differs", "fails"):
-            verdict, found = outcome.verdict, outcome.mounted
+    for one in operations:
+        if one.verdict in ("differs", "fails"):
+            verdict, found = one.verdict, one.found
             if verdict == "differs":
-                found = f"{found}; on a disk: {outcome.local}"
-            if SANDBOX_LIMITS.get(outcome.name) == verdict:
+                found = f"{found}; on a disk: {one.on_disk}"
+            if SANDBOX_LIMITS.get(one.subject) == verdict:
                 verdict, found = "note", f"{verdict}, as on the sandbox: {found}"
-            yield Result(verdict, outcome.name, found, required=outcome.name in NEEDED)
+            yield Result(verdict, one.subject, found, required=one.subject in NEEDED)
 
 
 def _unmount(mounts: contextlib.ExitStack, here: Path) -> str:
