@@ -52,7 +52,7 @@ extensions = [
     "expected",
     "verified",
     "verification_page",
-    "evidence",
+    "claims_page",
     "faults_page",
     "listings",
 ]

@@ -112,14 +112,14 @@ def soak(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Plant faults between s3fs and the sandbox, and write what came of them."""
     install(session, "tests")
-    session.run("python", "-m", "faults", *session.posargs)
+    session.run("python", "-m", "benchmarks.faults", *session.posargs)
 
 
 @nox.session
 def mutate(session: nox.Session) -> None:
     """Change a word of each code block, see whether that is noticed, and write the score."""
     install(session, "tests")
-    session.run("python", "-m", "proof.mutate", *session.posargs)
+    session.run("python", "-m", "benchmarks.mutation", *session.posargs)
 
 
 @nox.session(venv_backend="none")

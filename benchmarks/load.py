@@ -107,7 +107,7 @@ def many(sandbox: Sandbox, count: int) -> dict[str, object]:
         with sandbox.traffic() as traffic:
             names = os.listdir(mount_point / "many")
         assert sorted(names) == [f"{number:05}" for number in range(count)]
-    return {"objects": count, "requests": traffic.requests, "operations": traffic.operations}
+    return {"objects": count, "requests": traffic.requests, **traffic.operations}
 
 
 def large(times: int) -> dict[str, object]:
@@ -148,12 +148,12 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=540)
     arguments = parser.parse_args()
     iris.FUTURE.save_split_attrs = True
-    result = {"large": large(arguments.times)}
+    result = {"a file that was saved, copied and loaded": large(arguments.times)}
     with start_sandbox("climate-data", ["air_temp.pp"]) as sandbox:
         result |= {
-            "in a row": in_a_row(sandbox, arguments.cycles),
-            "at once": at_once(sandbox, arguments.workers),
-            "many": many(sandbox, arguments.objects),
+            "mounts and unmounts in a row": in_a_row(sandbox, arguments.cycles),
+            "processes that read and wrote at once": at_once(sandbox, arguments.workers),
+            "objects in one directory, all listed": many(sandbox, arguments.objects),
         }
     results.write("load", result)
     print(json.dumps(result, indent=2))

@@ -55,6 +55,8 @@ while True:
                 shutil.copy(sample_path("air_temp.pp"), bucket / "copy.pp")
 """
 PRECIOUS = "round-theirs/precious"
+LEFT = "left after all rounds"
+HANGS = "processes that a signal did not end in time"
 
 
 def family(folder: Path, of_kind: str = "") -> list[psutil.Process]:
@@ -125,7 +127,7 @@ def one_round(
         if time.monotonic() > deadline:
             break
         time.sleep(0.1)
-    left = {"hangs": hangs, "processes": len(processes), "mounts": len(mounts(folder))}
+    left = {HANGS: hangs, "processes": len(processes), "mounts": len(mounts(folder))}
     left["folders before the next start"] = len(os.listdir(folder))
     following = "from s3_sandbox import start_sandbox; start_sandbox('soak').stop()"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -169,8 +171,8 @@ def soak(rounds: int, seed: int) -> dict[str, object]:
     return {
         "seed": seed,
         "rounds": rounds,
-        "kills": dict(sorted(kills.items())),
-        "left": dict(left),
+        "process and the signal that it got": dict(sorted(kills.items())),
+        LEFT: dict(left),
     }
 
 
@@ -185,7 +187,7 @@ def main() -> None:
     print(f"seed {arguments.seed}")
     result = soak(arguments.rounds, arguments.seed)
     results.write("soak", result)
-    print(json.dumps(result["left"]))
+    print(json.dumps(result[LEFT]))
 
 
 if __name__ == "__main__":

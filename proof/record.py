@@ -20,7 +20,16 @@ from proof.project import EXPECTED, ROOT, files
 from s3_mounts.errors import SetupError
 from s3_mounts.program import find_s3fs, fusermount, require_fuse, s3fs_version
 
-USED = ("src", "proof", "tests", "tutorials", "nox", "noxfile.py", "pyproject.toml")
+USED = (
+    "src",
+    "proof",
+    "tests",
+    "benchmarks/faults",
+    "tutorials",
+    "nox",
+    "noxfile.py",
+    "pyproject.toml",
+)
 """What the blocks of any document may use."""
 
 PACKAGES = {

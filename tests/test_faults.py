@@ -6,8 +6,8 @@ from itertools import groupby
 import iris
 import pytest
 
-from faults.catalogue import CATALOGUE
-from faults.trials import Laboratory
+from benchmarks.faults.catalogue import CATALOGUE
+from benchmarks.faults.trials import Laboratory
 from proof.project import ROOT
 
 PAGE = ROOT / "docs" / "explanation" / "when_the_network_fails.rst"

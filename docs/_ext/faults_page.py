@@ -1,8 +1,7 @@
-"""Show what came of the planted faults, from the file that ``python -m faults`` has written."""
+"""Show what came of the planted faults, from ``benchmarks/faults.json``."""
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,8 +10,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from tables import day, table
 
-from faults.patience import BOUNDED, PATIENT
+from benchmarks.faults.patience import BOUNDED, PATIENT
 from proof.project import ROOT
 
 RESULTS = ROOT / "benchmarks" / "faults.json"
@@ -57,14 +57,13 @@ def _made(known: dict[str, Any]) -> list[nodes.Node]:
 
 
 def _totals(version: str, trial: dict[str, Any]) -> nodes.list_item:
-    date = datetime.date.fromisoformat(trial["date"])
     outcomes = [one for kind in KINDS for *_, one in _outcomes(trial, kind)]
     silent = sum(map(_is_silent, outcomes))
     lost = sum(one["told"] == "no answer" for one in outcomes) or "None"
     longest = max(one["seconds"] for one in outcomes if one["told"] != "no answer")
     text = (
-        f"With s3fs {version} on {date:%-d %B %Y}: {len(outcomes)} trials. In {silent} of them data"
-        f" were wrong or missing without an error. {lost} hung for the whole trial. The"
+        f"With s3fs {version} on {day(trial['date'])}: {len(outcomes)} trials. In {silent} of them"
+        f" data were wrong or missing without an error. {lost} hung for the whole trial. The"
         f" slowest of the others took {longest:.0f} seconds."
     )
     return nodes.list_item("", nodes.paragraph("", text))
@@ -126,16 +125,14 @@ def _tabs(known: dict[str, Any], kind: str) -> str:
 def _table(known: dict[str, Any], kind: str, version: str) -> list[nodes.Node]:
     trial = known[version]
     accesses = list(dict.fromkeys(access for _, access, _ in _outcomes(trial, kind)))
-    group = nodes.tgroup(cols=len(accesses) + 2)
-    group += [nodes.colspec(colwidth=width) for width in (3, *(2 for _ in accesses), 1)]
-    group += nodes.thead("", _row(["What goes wrong", *accesses, "Seconds"]))
-    body = nodes.tbody()
+    rows = []
     for fault, found in trial["kinds"][kind].items():
         cells = [_cell(found[access]) if access in found else "" for access in accesses]
         seconds = sorted({round(outcome["seconds"]) for outcome in found.values()})
-        body += _row([fault, *cells, "–".join(map(str, dict.fromkeys([seconds[0], seconds[-1]])))])
-    group += body
-    return [nodes.table("", group, classes=["faults"])]
+        rows.append([fault, *cells, "–".join(map(str, dict.fromkeys([seconds[0], seconds[-1]])))])
+    widths = (3, *(2 for _ in accesses), 1)
+    head = ["What goes wrong", *accesses, "Seconds"]
+    return [table(head, rows, widths=widths, classes=["faults"])]
 
 
 def _cell(outcome: Outcome) -> str | nodes.Node:
@@ -156,11 +153,6 @@ def _cell(outcome: Outcome) -> str | nodes.Node:
         return f"{said}, also later" if outcome["later"] != "right" else said
     stored = {"right": "all stored", "wrong": "wrong stored", "as before": "as before"}
     return f"{said}, {stored.get(data, 'nothing stored')}"
-
-
-def _row(cells: list[str | nodes.Node]) -> nodes.row:
-    content = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in content))
 
 
 _WRITERS: dict[str, Callable[..., list[nodes.Node]]] = {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections import Counter
 
 import beside
+import tables
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+from tables import day, table
 from verified import LESSON, PAGE, Entry, entries_by_page
 
 from benchmarks import results
@@ -56,14 +58,25 @@ class Placeholder(nodes.General, nodes.Element):
 
 
 class Verified(Directive):
-    """``.. verified:: WHAT``: the totals, the table, the reasons, the versions, a trial."""
+    """``.. verified:: WHAT``: the totals, the table, the reasons, the machines, the versions."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Keep the place."""
-        self.state.document.settings.env.note_dependency(str(results.FILE))
         return [Placeholder(what=self.arguments[0])]
+
+
+class Trial(SphinxDirective):
+    """``.. trial:: NAME``: what a benchmark has found."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Write it."""
+        self.env.note_dependency(str(results.FILE))
+        return tables.of_trial(self.arguments[0])
 
 
 def fill_page(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -77,7 +90,7 @@ def _totals(app: Sphinx) -> list[nodes.Node]:
     pages = entries_by_page(env)
     paragraphs = [nodes.paragraph("", "", nodes.strong("", f"{summary(pages)}."))]
     if env.verified_dates:
-        first, *_, last = map(_day, env.verified_dates * 2)
+        first, *_, last = map(day, env.verified_dates * 2)
         when = f"on {first}" if first == last else f"between {first} and {last}"
         paragraphs.append(nodes.paragraph("", f"The blocks of the pages were run {when}."))
     else:
@@ -89,14 +102,6 @@ def _totals(app: Sphinx) -> list[nodes.Node]:
     return paragraphs
 
 
-def _day(iso: str) -> str:
-    return f"{datetime.date.fromisoformat(iso):%-d %B %Y}"
-
-
-def _date(iso: str) -> str:
-    return f"on {_day(iso)}"
-
-
 def _table_of_pages(app: Sphinx) -> list[nodes.Node]:
     pages = entries_by_page(app.env)
     rows = [
@@ -105,7 +110,7 @@ def _table_of_pages(app: Sphinx) -> list[nodes.Node]:
     ]
     whole = [entry for entries in pages.values() for entry in entries]
     head = ["Page", *(f"{kind[0].upper()}{kind[1:]}" for kind in COLUMNS), "With a reason"]
-    return [_table(head, [*rows, ["All", *_counts(whole)]])]
+    return [table(head, [*rows, ["All", *_counts(whole)]])]
 
 
 def _counts(entries: list[Entry]) -> list[str]:
@@ -138,120 +143,16 @@ def _machines(app: Sphinx) -> list[nodes.Node]:
                 *(versions[name] for name in ("Python", "Iris", "s3fs", "FUSE")),
                 f"{docs['passed']}, {docs['blocks run']} of them blocks",
                 str(tests["passed"]),
-                _day(run["date"]),
+                day(run["date"]),
             ]
         )
     head = ["Debian, user", "Python", "Iris", "s3fs", "FUSE", "First command", "All tests", "Date"]
-    return [_table(head, rows)]
+    return [table(head, rows)]
 
 
 def _versions(app: Sphinx) -> list[nodes.Node]:
     found = record.versions().items()
-    return [_table(["Program or package", "Version"], [list(one) for one in found])]
-
-
-def _mutations(app: Sphinx) -> list[nodes.Node]:
-    trial = results.read("mutation")
-    missed = nodes.bullet_list()
-    for change in trial["missed"]:
-        text = nodes.paragraph("", f"{change['place']}: ")
-        text += [nodes.literal("", change["before"]), nodes.Text(" changed to ")]
-        text += nodes.literal("", change["after"])
-        missed += nodes.list_item("", text)
-    share = trial["noticed"] / trial["tried"]
-    said = nodes.paragraph(
-        "",
-        f"{trial['tried']} of {trial['blocks']} blocks were chosen at random for the trial"
-        f" {_date(trial['date'])} with the seed {trial['seed']}. {trial['noticed']} of the changes"
-        f" were noticed, {share:.0%}. These were not:",
-    )
-    return [said, missed]
-
-
-def _soak(app: Sphinx) -> list[nodes.Node]:
-    trial = results.read("soak")
-    said = nodes.paragraph(
-        "",
-        f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and the seed"
-        f" {trial['seed']}, had {trial['rounds']} rounds.",
-    )
-    hanging = "processes that had to be killed, since a signal did not end them in time"
-    rows = [[what if what != "hangs" else hanging, str(n)] for what, n in trial["left"].items()]
-    kills = [[what, str(count)] for what, count in trial["kills"].items()]
-    return [
-        said,
-        _table(["What was left after all rounds", "How many"], rows),
-        _table(["Which process got which signal", "How many times"], [list(row) for row in kills]),
-    ]
-
-
-def _traffic(app: Sphinx) -> list[nodes.Node]:
-    trial = results.read("traffic")
-    ratios = trial["bytes moved / bytes needed"]
-    questions = list(next(iter(ratios.values())))
-    rows = [
-        [recipe, *(f"{row[question]:.1f} ×" for question in questions)]
-        for recipe, row in ratios.items()
-    ]
-    head = ["", *(f"{question[0].upper()}{question[1:]}" for question in questions)]
-    said = nodes.paragraph(
-        "",
-        f"What a new mount moved for each byte that was needed, of a file of"
-        f" {trial['MB of the file']} MB, {_date(trial['date'])} with s3fs {trial['s3fs']}:",
-    )
-    return [said, _table(head, rows)]
-
-
-def _load(app: Sphinx) -> list[nodes.Node]:
-    trial = results.read("load")
-    once, many, row, large = (trial[name] for name in ("at once", "many", "in a row", "large"))
-    rows = [
-        ["Processes that read and wrote at once", str(once["processes"])],
-        ["Of these, right in every byte", str(once["right"])],
-        ["Objects in one directory, all listed", f"{many['objects']:,}"],
-        ["Requests for that", f"{many['requests']:,}"],
-        ["Size of a file that was saved, copied and loaded", f"{large['GB']} GB"],
-        ["Numbers in it", f"{large['numbers']:,}"],
-        ["Of these, right after all that", f"{large['right']:,}"],
-        ["Mounts and unmounts in a row", f"{row['cycles']:,}"],
-        ["More processes afterwards", str(row["more processes"])],
-        ["More open files afterwards", str(row["more open files"])],
-        ["More memory afterwards", f"{row['more MB of memory']} MB"],
-    ]
-    said = nodes.paragraph("", f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']}:")
-    return [said, _table(["What", "How many"], [list(cells) for cells in rows])]
-
-
-def _build(app: Sphinx) -> list[nodes.Node]:
-    trial = results.read("build")
-    seconds = trial["seconds"]
-    ratio = trial["first build / (lessons on one processor / processors)"]
-    rows = [[what, f"{number:.0f} s"] for what, number in seconds.items()]
-    shares = [[who, f"{share:.0%}"] for who, share in trial["share of processor time"].items()]
-    said = nodes.paragraph(
-        "",
-        f"The trial {_date(trial['date'])}, with s3fs {trial['s3fs']} and {trial['processors']}"
-        f" processors. Divide what the lessons need on one processor by the number of processors:"
-        f" the first build took {ratio} times that.",
-    )
-    return [
-        said,
-        _table(["What", "Time"], rows),
-        _table(["What used the processors, in the first build", "Share"], shares),
-    ]
-
-
-def _site(app: Sphinx) -> list[nodes.Node]:
-    trial = results.read("site")
-    heaviest, restless = trial["heaviest page"], trial["largest layout shift"]
-    rows = [
-        ["Pages", str(trial["pages"]), ""],
-        ["Most bytes for one page", f"{heaviest['MB']} MB", heaviest["name"]],
-        ["Largest layout shift", str(restless["shift"]), restless["name"]],
-        ["First paint, median", f"{trial['median of first paint, ms']} ms", ""],
-    ]
-    said = nodes.paragraph("", f"Each page was opened {_date(trial['date'])}, with an empty cache:")
-    return [said, _table(["What", "Found", "Where"], rows)]
+    return [table(["Program or package", "Version"], [list(one) for one in found])]
 
 
 _WRITERS = {
@@ -260,12 +161,6 @@ _WRITERS = {
     "reasons": _reasons,
     "machines": _machines,
     "versions": _versions,
-    "mutations": _mutations,
-    "soak": _soak,
-    "load": _load,
-    "traffic": _traffic,
-    "build": _build,
-    "site": _site,
 }
 
 
@@ -284,22 +179,10 @@ def _link(app: Sphinx, name: str) -> nodes.Node:
     return nodes.reference("", _title(app.env, name), refuri=address, internal=True)
 
 
-def _table(head: list[str], rows: list[list[str | nodes.Node]]) -> nodes.table:
-    group = nodes.tgroup(cols=len(head))
-    group += [nodes.colspec(colwidth=1) for _ in head]
-    group += nodes.thead("", _row(head))
-    group += nodes.tbody("", *map(_row, rows))
-    return nodes.table("", group)
-
-
-def _row(cells: list[str | nodes.Node]) -> nodes.row:
-    content = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in content))
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
     app.add_directive("verified", Verified)
+    app.add_directive("trial", Trial)
     app.add_node(Placeholder)
     app.connect("doctree-resolved", fill_page)
     beside.connect(app, PAGE, told, lambda env: [PAGE])

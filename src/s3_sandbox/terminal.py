@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import tempfile
+import threading
 
 from s3_mounts.errors import SetupError
 from s3_mounts.options import endpoint_options, endpoint_url, prefix_options
@@ -73,9 +73,10 @@ def shell(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                # What looks into a mount that hangs cannot be killed.
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(KILL_LIMIT)
+                # What looks into a mount that hangs ends with the mount, and is waited for then.
+                waiting = threading.Thread(target=process.wait, daemon=True)
+                waiting.start()
+                waiting.join(KILL_LIMIT)
             output.seek(0)
             print(output.read().decode(errors="replace"), end="")
     if ended != status:

@@ -7,8 +7,8 @@ import time
 import boto3
 import pytest
 
-from faults.network import Network
-from faults.proxy import Order
+from benchmarks.faults.network import Network
+from benchmarks.faults.proxy import Order
 from s3_mounts import mount, mount_table
 from s3_mounts.options import endpoint_options
 from s3_mounts.program import find_s3fs, s3fs_version

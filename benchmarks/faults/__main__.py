@@ -1,4 +1,4 @@
-"""Play all faults, and write ``benchmarks/faults.json`` for the site: ``python -m faults``.
+"""Play all faults, and write ``benchmarks/faults.json`` for the site.
 
 With words, only the faults with these in their names are played; the others stay as they are in the
 file.
@@ -16,8 +16,8 @@ from typing import Any
 
 import iris
 
-from faults.catalogue import CATALOGUE
-from faults.trials import Laboratory
+from benchmarks.faults.catalogue import CATALOGUE
+from benchmarks.faults.trials import Laboratory
 from proof.project import ROOT
 from s3_mounts.program import find_s3fs, s3fs_version
 from s3_sandbox import start_sandbox

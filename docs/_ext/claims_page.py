@@ -27,6 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from tables import table
 
 from proof import claims
 from proof.project import ROOT
@@ -344,22 +345,16 @@ def _link_to_claim(app: Sphinx, docname: str, name: str) -> nodes.Node:
 def _table(app: Sphinx, place: Ledger, known: dict[str, dict[str, Any]]) -> nodes.Node:
     counts = Counter(claim.verdict for claim in ledger().values())
     totals = ", ".join(f"{counts[verdict]} {verdict}" for verdict in claims.VERDICTS)
-    group = nodes.tgroup("", cols=3)
-    group += [nodes.colspec(colwidth=width) for width in (16, 50, 34)]
-    heads = ("Claim", "What you are told, and what is true", "Proven by")
-    head = nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in heads))
-    body = nodes.tbody()
-    for row in place.children:
-        body += _row(app, row, known[row["claim"]])
-    group += [nodes.thead("", head), body]
+    head = ("Claim", "What you are told, and what is true", "Proven by")
+    rows = [_row(app, row, known[row["claim"]]) for row in place.children]
     return nodes.container(
         "",
         nodes.paragraph("", f"{len(ledger())} claims: {totals}."),
-        nodes.table("", group, classes=["evidence"]),
+        table(head, rows, widths=(16, 50, 34), classes=["evidence"]),
     )
 
 
-def _row(app: Sphinx, row: nodes.Element, known: dict[str, Any]) -> nodes.row:
+def _row(app: Sphinx, row: nodes.Element, known: dict[str, Any]) -> list[nodes.entry]:
     name = row["claim"]
     verdict = ledger()[name].verdict
     told, truth, source = row.children
@@ -380,7 +375,7 @@ def _row(app: Sphinx, row: nodes.Element, known: dict[str, Any]) -> nodes.row:
     last = nodes.entry("", proofs)
     if known["result"]:
         last += nodes.paragraph("", "In this build: ", *_literals(known["result"]))
-    return nodes.row("", first, nodes.entry("", told, truth), last)
+    return [first, nodes.entry("", told, truth), last]
 
 
 def _literals(texts: list[str]) -> list[nodes.Node]:

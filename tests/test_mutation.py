@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from proof import mutate
+from benchmarks import mutation
+from benchmarks.mutation import Change, changes, is_noticed
 from proof.documents import blocks_of
-from proof.mutate import Change, changes, is_noticed
 from proof.project import LESSONS, ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "docs" / "index.rst", ROOT / "src" / "s3_mounts" / "options.py"]
@@ -46,7 +46,8 @@ def test_a_change_is_noticed_if_the_document_fails(tmp_path, monkeypatch, after,
     page = tmp_path / "page.rst"
     page.write_text("$ echo one")
     monkeypatch.setattr(
-        "proof.mutate.verify", lambda scratch, name: "" if "one" in page.read_text() else "wrong"
+        "benchmarks.mutation.verify",
+        lambda scratch, name: "" if "one" in page.read_text() else "wrong",
     )
     change = Change("page.rst", 1, 7, "one", after)
     assert is_noticed(tmp_path, change) == noticed
@@ -54,9 +55,9 @@ def test_a_change_is_noticed_if_the_document_fails(tmp_path, monkeypatch, after,
 
 
 def test_a_verification_that_does_not_end_counts_as_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(mutate, "LIMIT", 1)
+    monkeypatch.setattr(mutation, "LIMIT", 1)
     endless = ["http.server", "--bind", "127.0.0.1", "0"]
-    monkeypatch.setattr(mutate, "verify", lambda scratch, name: mutate._wrong(endless, scratch))
+    monkeypatch.setattr(mutation, "verify", lambda scratch, name: mutation._wrong(endless, scratch))
     (tmp_path / "page.rst").write_text("$ echo one")
     assert is_noticed(tmp_path, Change("page.rst", 1, 7, "one", "two"))
 
@@ -65,5 +66,5 @@ def test_a_verification_that_does_not_end_counts_as_noticed(tmp_path, monkeypatc
 def test_nothing_to_try_is_an_error(arguments, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["mutate", *arguments])
     with pytest.raises(SystemExit):
-        mutate.main()
+        mutation.main()
     assert "expected a block to try, found none" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from proof.claims import Claim
 from proof.project import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
-import evidence
+import claims_page
 
 CELL_SAYS = "metadata moved 262 MB\nall of it moved 1 MB"
 
@@ -23,10 +23,10 @@ def told(monkeypatch):
 
     def audit(claim, *, proofs=(), said=True, tests=None, ran=None, problem=None):
         warnings = []
-        monkeypatch.setattr(evidence, "ledger", lambda: {"C01": claim})
-        monkeypatch.setattr(evidence, "_tests", lambda: tests or {})
+        monkeypatch.setattr(claims_page, "ledger", lambda: {"C01": claim})
+        monkeypatch.setattr(claims_page, "_tests", lambda: tests or {})
         monkeypatch.setattr(
-            evidence.logger, "warning", lambda text, *words: warnings.append(text % words)
+            claims_page.logger, "warning", lambda text, *words: warnings.append(text % words)
         )
         env = SimpleNamespace(
             titles=defaultdict(lambda: nodes.title("", "A page")),
@@ -37,7 +37,7 @@ def told(monkeypatch):
                     "quotes": False,
                     "said_by": {"C01": CELL_SAYS},
                 },
-                evidence.MAIN_PAGE: {
+                claims_page.MAIN_PAGE: {
                     "proofs": [],
                     "said": ["C01"] if said else [],
                     "quotes": False,
@@ -48,7 +48,7 @@ def told(monkeypatch):
             verified_tests={"tests/evidence/test_x.py": ran or {}},
         )
         app = SimpleNamespace(config=SimpleNamespace(lessons_problem=problem))
-        evidence.audit(app, env)
+        claims_page.audit(app, env)
         return warnings
 
     return audit
@@ -135,7 +135,7 @@ Checked in part: for a reason.
 
 
 def test_blocks_of_a_page_are_found_with_what_was_done():
-    found = [(names, state) for _, names, state in evidence._blocks(publish_doctree(BLOCKS))]
+    found = [(names, state) for _, names, state in claims_page._blocks(publish_doctree(BLOCKS))]
     assert found == [
         (["C01"], "run"),
         (["C02", "C03"], "not run"),
@@ -146,4 +146,4 @@ def test_blocks_of_a_page_are_found_with_what_was_done():
 @pytest.mark.parametrize("after", ["", "Text.\n", ".. image:: x.png\n\nText.\n"])
 def test_a_proof_without_a_block_is_told(after):
     with pytest.raises(ValueError, match="expected a code block after '.. proves:', found none"):
-        list(evidence._blocks(publish_doctree(f".. proves: C01\n\n{after}")))
+        list(claims_page._blocks(publish_doctree(f".. proves: C01\n\n{after}")))

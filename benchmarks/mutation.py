@@ -282,7 +282,7 @@ def write(blocks: int, tried: int, missed: list[Change], seed: int) -> None:
         "blocks": blocks,
         "tried": tried,
         "noticed": tried - len(missed),
-        "missed": [
+        "not noticed": [
             {"place": f"{one.document}:{one.line}", "before": one.before, "after": one.after}
             for one in missed
         ],

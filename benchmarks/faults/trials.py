@@ -22,10 +22,10 @@ from pathlib import Path
 import boto3
 import iris
 
-from faults import accesses
-from faults.network import Network
-from faults.patience import BOUNDED
-from faults.proxy import CONNECTIONS, Order
+from benchmarks.faults import accesses
+from benchmarks.faults.network import Network
+from benchmarks.faults.patience import BOUNDED
+from benchmarks.faults.proxy import CONNECTIONS, Order
 from s3_mounts import mount, mount_table, sparse_read_options, unmount
 from s3_mounts.errors import UnmountError
 from s3_mounts.options import endpoint_options
@@ -171,7 +171,7 @@ class Laboratory:
         self._sandbox = sandbox
         self._store = boto3.client("s3")
         self._children = multiprocessing.get_context("forkserver")
-        self._children.set_forkserver_preload(["faults.accesses"])
+        self._children.set_forkserver_preload(["benchmarks.faults.accesses"])
         self._folder = Path(tempfile.mkdtemp(dir=sandbox.directory))
         self._numbers = itertools.count()
         # Larger than what s3fs fetches when it is opened, and uploaded in parts.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from faults.patience import BOUNDED, PATIENT
-from faults.proxy import Order
-from faults.trials import Fault
+from benchmarks.faults.patience import BOUNDED, PATIENT
+from benchmarks.faults.proxy import Order
+from benchmarks.faults.trials import Fault
 
 GET = ["GetObject"]
 HEAD = ["HeadObject"]

@@ -8,8 +8,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from faults import proxy
-from faults.proxy import Order
+from benchmarks.faults import proxy
+from benchmarks.faults.proxy import Order
 
 
 class Network:
