@@ -97,7 +97,8 @@ def bench(session: nox.Session) -> None:
     """Measure all that the site quotes, and the built site, and write benchmarks/results.json."""
     install(session, "browser")
     session.run("python", "-m", "browser.site")
-    for name in ("mount_overhead", "traffic", "saving", "load", "build", "site", "lessons"):
+    names = ("package", "mount_overhead", "traffic", "saving", "load", "build", "site", "lessons")
+    for name in names:
         session.run("python", "-m", f"benchmarks.{name}")
 
 

@@ -67,6 +67,22 @@ def test_only_one_fault_loses_what_is_written_without_an_error(version):
     assert silent_faults(KNOWN[version], "write") == {"200 at the end, with an error in it"}
 
 
+@pytest.mark.parametrize("version", KNOWN)
+def test_save_cube_never_stores_what_is_wrong(version):
+    outcomes = [
+        outcome
+        for accesses in KNOWN[version]["kinds"]["write"].values()
+        for title, outcome in accesses.items()
+        if title.startswith("save_cube")
+    ]
+    assert len(outcomes) == 36
+    assert {(one["told"], one["data"]) for one in outcomes} <= {
+        ("no error", "right"),
+        ("SaveError", "none"),
+        ("SaveError", "right"),
+    }
+
+
 def test_a_short_fault_in_a_read_passes_unseen(laboratory):
     outcome = play(laboratory, "read", "Reset in the body, once", "open")
     assert (outcome.told, outcome.data) == ("no error", "right")

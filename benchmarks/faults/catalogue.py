@@ -73,7 +73,7 @@ WRITE = (
     Fault("write", "Connections are refused for 3 s", Order("refused"), PATIENT, seconds=3),
     Fault("write", "Reset in a part", Order("reset_in_upload", PART)),
     Fault("write", "Reset in a part, once", Order("reset_in_upload", PART, times=1), PATIENT),
-    Fault("write", "No answer to a part", Order("hang", PART)),
+    Fault("write", "No answer to a part", Order("hang", PART), limit=400),
     Fault("write", "Slow, never silent", Order("slow", PART), SLOW),
     Fault("write", "403 for a part", status(403, PART)),
     Fault("write", "404 for a part", status(404, PART)),
@@ -84,7 +84,7 @@ WRITE = (
     Fault("write", "One byte changed on the way", Order("changed_up", PART)),
     Fault("write", "403 at the end", status(403, END)),
     Fault("write", "500 at the end", status(500, END)),
-    Fault("write", "No answer at the end", Order("hang", END)),
+    Fault("write", "No answer at the end", Order("hang", END), limit=400),
     Fault("write", "Answer at the end lost, once", Order("answer_lost", END, times=1), PATIENT),
     Fault("write", "200 at the end, with an error in it", Order("error_in_success", END)),
 )

@@ -72,9 +72,9 @@ ACCESSES = (
     Access("read", "Iris, netCDF", accesses.load),
     Access("read", "Iris, PP", accesses.load, suffix=".pp"),
     Access("write", "copy", accesses.copy, accesses.read_bytes),
-    Access("write", "netCDF4", accesses.write_variable, accesses.read_variable),
-    Access("write", "Iris, netCDF", accesses.save, accesses.load),
     Access("write", "Iris, PP", accesses.save, accesses.load, ".pp"),
+    Access("write", "save_cube, netCDF", accesses.save_safely, accesses.load),
+    Access("write", "save_cube, PP", accesses.save_safely, accesses.load, ".pp"),
     Access("change", "open", accesses.overwrite, accesses.is_overwritten),
     Access("change", "netCDF4", accesses.add_variable, accesses.has_more),
     Access("find", "os.listdir", accesses.list_folder),
@@ -226,7 +226,7 @@ class Laboratory:
         options = [*endpoint_options(network.url), *usual, *fault.options]
         later = ""
         with _mounted(self._sandbox.source, folder / "mount", options):
-            child, pipe = self._child(access.do, path, local)
+            child, pipe = self._child(access.do, path, local, network.url)
             network.play(fault.order)
             mended = threading.Timer(fault.seconds, network.mend)
             if fault.seconds:
@@ -238,7 +238,9 @@ class Laboratory:
             if not network.mend() and fault.order.how not in CONNECTIONS:
                 raise RuntimeError(f"expected {fault} in {access}, but it was not played: {told}.")
             if not access.check:
-                later = _data(*_result(*self._child(access.do, path, local), fault.limit))
+                later = _data(
+                    *_result(*self._child(access.do, path, local, network.url), fault.limit)
+                )
         data = self._stored(key, access, local) if access.check else _data(told, right)
         return Outcome(told, data, later, round(seconds, 1))
 
@@ -252,11 +254,13 @@ class Laboratory:
                 )
 
     def _child(
-        self, do: Callable[..., bool], path: Path, local: Path
+        self, do: Callable[..., bool], path: Path, local: Path, store: str = ""
     ) -> tuple[BaseProcess, Connection]:
         """Start a child, and wait until it is ready for what is to happen."""
         ours, theirs = self._children.Pipe()
-        child = self._children.Process(target=accesses.attempt, args=(do, path, local, theirs))
+        child = self._children.Process(
+            target=accesses.attempt, args=(do, path, local, store, theirs)
+        )
         with _ASKING:
             child.start()
         theirs.close()

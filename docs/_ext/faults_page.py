@@ -145,8 +145,6 @@ def _cell(outcome: Outcome) -> str | nodes.Node:
         return "right"
     if told == "no answer":
         said = told
-    elif told.startswith("SIG"):
-        said = "Python crashes"
     else:
         said = "error"
     if "later" in outcome:

@@ -28,7 +28,7 @@ from certificates import make_certificate
 
 from proof.compare import difference
 from proof.project import ROOT
-from s3_mounts import mount, mount_table
+from s3_mounts import StoreError, mount, mount_table
 from s3_mounts.program import find_s3fs, s3fs_version
 from s3_sandbox import sample_path
 from s3_sandbox.folders import abandon_below
@@ -36,7 +36,10 @@ from s3_sandbox.folders import abandon_below
 PAGE = ROOT / "docs" / "troubleshooting.rst"
 LABELS = ["Cause", "Fix", "Avoid"]
 NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups"
-HANGS_ON_REFUSAL = (1, 96)
+MOUNTS_WHAT_IS_REFUSED = (1, 96)
+"""From here on s3fs mounts something that does not answer: seen on 26 November 2026 with 1.96 and
+1.97. So the command is not given to it here; `mount` is, which asks the store first."""
+
 LIMIT = 30
 
 
@@ -181,17 +184,15 @@ def log_of(mount_point, *options, until, url, bucket="climate-data", **environme
     return log.read_text()
 
 
-def hangs_on_refusal():
-    return s3fs_version(find_s3fs()) >= HANGS_ON_REFUSAL
-
-
 def mounts_in_vain(mount_point, *, url, bucket="climate-data"):
-    """Mount what the store refuses: status 0, and either nothing is mounted, or what hangs is."""
+    """Mount what the store refuses: an error of ours; of s3fs status 0, and nothing is mounted."""
+    with pytest.raises(StoreError):
+        mount(bucket, mount_point)
+    assert mount_table.file_system_type(mount_point) is None
+    if s3fs_version(find_s3fs()) >= MOUNTS_WHAT_IS_REFUSED:
+        return
     status, said = run(s3fs(mount_point, url=url, bucket=bucket), mount_point.parent)
     assert (status, said) == (0, "")
-    if hangs_on_refusal():
-        assert mount_table.file_system_type(mount_point) == "fuse.s3fs"
-        assert_it_hangs_until_it_is_killed(mount_point)
     deadline = time.monotonic() + LIMIT
     while mount_table.file_system_type(mount_point) and time.monotonic() < deadline:
         time.sleep(0.05)
