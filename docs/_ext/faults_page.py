@@ -143,10 +143,7 @@ def _cell(outcome: Outcome) -> str | nodes.Node:
         return nodes.strong("", f"no error, {lost}{also}")
     if told == "no error":
         return "right"
-    if told == "no answer":
-        said = told
-    else:
-        said = "error"
+    said = told if told == "no answer" else "error"
     if "later" in outcome:
         return f"{said}, also later" if outcome["later"] != "right" else said
     stored = {"right": "all stored", "wrong": "wrong stored", "as before": "as before"}
