@@ -21,8 +21,6 @@ SOURCE_URL = os.environ.get("SOURCE_URL", "")
 # Before cartopy is imported: the maps need no download.
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_sandbox" / "natural_earth"))
 
-import verified  # noqa: E402
-
 from proof import record  # noqa: E402
 
 # -- Project ---------------------------------------------------------------------------------------
@@ -64,8 +62,6 @@ tags.add("site")  # noqa: F821 (Sphinx brings it); what is only here, and not in
 lessons_problem = record.problem()
 if not lessons_problem:
     tags.add("executed")  # noqa: F821
-if verified.is_complete(verified.RECORD):
-    tags.add("verified")  # noqa: F821
 
 sphinx_gallery_conf = {
     "examples_dirs": "../tutorials",

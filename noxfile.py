@@ -13,7 +13,6 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-SITE = Path("build", "html")
 TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
 SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 """What the site shows or names: it is run before the site is built."""
@@ -29,25 +28,19 @@ def install(session: nox.Session, group: str) -> None:
 def docs(session: nox.Session) -> None:
     """Run code blocks, the tests that the site names, and lessons; build the site in build/html."""
     install(session, "docs")
-    session.run("pytest", "--quiet", *SHOWN, "--record", "build/blocks.json")
-    home = SITE / "index.html"
-    home.unlink(missing_ok=True)
+    # Nox would end what is interrupted after half a second, before it has unmounted.
     session.run(
-        *("sphinx-build", "-W", "--keep-going", "-n", "-j2", "-c", "."),
-        *("-d", "build/doctrees", "docs", str(SITE)),
-        *session.posargs,
+        *("python", "-m", "proof.build", *SHOWN, *session.posargs),
+        interrupt_timeout=60,
+        terminate_timeout=20,
     )
-    # A lesson that calls sys.exit() would end the build with status 0.
-    if not home.exists():
-        session.error(f"expected the site's home page {home}, but the build did not write it.")
-    session.log(f"The site is built. Open {home.resolve()}")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests, with real mounts."""
     install(session, "tests")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *session.posargs, interrupt_timeout=60, terminate_timeout=20)
 
 
 @nox.session
@@ -116,6 +109,12 @@ def faults(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.faults", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def findings(session: nox.Session) -> None:
+    """Run what shows that other programs behave as the site says; tell what has changed."""
+    session.run(sys.executable, "-m", "proof.findings", *session.posargs)
+
+
 @nox.session
 def mutate(session: nox.Session) -> None:
     """Change a word of each code block, see whether that is noticed, and write the score."""
@@ -132,4 +131,4 @@ def export(session: nox.Session) -> None:
 @nox.session
 def serve(session: nox.Session) -> None:
     """Show the built site at http://127.0.0.1:8000 until Ctrl-C."""
-    session.run("python", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(SITE))
+    session.run("python", "-m", "http.server", "--bind", "127.0.0.1", "--directory", "build/html")

@@ -13,7 +13,6 @@ its own, where Sphinx has ``-j``. This extension adds:
 from __future__ import annotations
 
 import functools
-import hashlib
 import multiprocessing
 import os
 import re
@@ -30,7 +29,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from proof import record
-from proof.project import GALLERY, LESSONS, ROOT
+from proof.build import was_run
+from proof.project import GALLERY, LESSONS
 from s3_sandbox.sandbox import stop_all
 from s3_sandbox.server import shared_server
 
@@ -65,20 +65,13 @@ def choose_processes(app: Sphinx) -> None:
     sphinx-gallery asks for loky. When Sphinx is interrupted, that kills whatever a worker has
     started, also what cleans up after a lesson; and its workers outlive Sphinx.
     """
-    if all(_was_run(lesson, Path(app.srcdir)) for lesson in LESSONS):
+    if all(map(was_run, LESSONS)):
         app.config.sphinx_gallery_conf["parallel"] = False
     else:
         from joblib import register_parallel_backend
         from joblib.parallel import BACKENDS
 
         register_parallel_backend("loky", BACKENDS["multiprocessing"])
-
-
-def _was_run(lesson: Path, pages: Path) -> bool:
-    """Tell whether sphinx-gallery will take a lesson as it has left it."""
-    noted = (pages / lesson.relative_to(ROOT)).with_suffix(".py.md5")
-    digest = hashlib.md5(lesson.read_bytes(), usedforsecurity=False).hexdigest()
-    return noted.exists() and noted.read_text() == digest
 
 
 def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:

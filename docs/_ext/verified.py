@@ -11,6 +11,7 @@ that `verification_page` fills.
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from sphinx.util import logging
 
 import s3_mounts
 import s3_sandbox
-from proof import claims, record
+from proof import build, claims, record
 from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
 from proof.project import GALLERY, ROOT
 
 PAGE = "verification"
-RECORD = ROOT / "build" / "blocks.json"
+RECORD = ROOT / build.RECORD
 LESSON = "lesson cells"
 
 Entry = dict[str, Any]
@@ -44,7 +45,11 @@ def load_record(app: Sphinx) -> None:
     """Read the record of the last run; see which documents it knows otherwise than before."""
     env = app.env
     before = getattr(env, "verified_documents", {}) | getattr(env, "verified_tests", {})
-    whole = record.read(RECORD)["documents"]
+    build.wait_for_blocks()
+    none = os.environ.get(build.BLOCKS) == build.NONE
+    whole = {} if none else record.read(RECORD)["documents"]
+    if is_complete(whole):
+        app.tags.add("verified")
     true = {name: one for name, one in whole.items() if record.is_true(name, one)}
     env.verified_documents = {name: one["blocks"] for name, one in true.items() if one["blocks"]}
     env.verified_tests = {name: one["tests"] for name, one in true.items() if one["tests"]}
@@ -197,20 +202,19 @@ def _with_tests() -> set[str]:
     return {str(path.relative_to(ROOT)) for path in claims.TESTS.glob("test_*.py")}
 
 
-def is_complete(path: Path) -> bool:
+def is_complete(known: dict[str, Any]) -> bool:
     """Find out whether all that the site shows or names has been run since the last change.
 
     Parameters
     ----------
-    path : Path
-        The record.
+    known : dict
+        The documents of the record.
 
     Returns
     -------
     bool
         Whether the site may say so.
     """
-    known = record.read(path)["documents"]
     if not known:
         return False
     needed = _with_blocks() | _with_tests()
@@ -247,7 +251,7 @@ def entries_by_page(env: BuildEnvironment) -> dict[str, list[Entry]]:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
     app.add_lexer("fstab", TextLexer)  # its highlighter knows no such language
-    app.connect("builder-inited", load_record)
+    app.connect("builder-inited", load_record, priority=900)  # after the lessons
     app.connect("env-get-outdated", outdated_pages)
     app.connect("env-purge-doc", forget_page)
     app.connect("env-merge-info", merge_pages)

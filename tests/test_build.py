@@ -1,0 +1,101 @@
+"""How the first command runs blocks and lessons at the same time, and tells how far they are."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from proof import build
+from proof.project import LESSONS
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "LOG", tmp_path / "blocks.log")
+    monkeypatch.setattr(build, "SITE", tmp_path / "html")
+    return build.LOG
+
+
+def test_the_pages_wait_for_the_blocks(monkeypatch):
+    began = time.monotonic()
+    with subprocess.Popen(["sleep", "1"]) as blocks:
+        monkeypatch.setenv(build.BLOCKS, str(blocks.pid))
+        build.wait_for_blocks()
+    assert time.monotonic() - began >= 1
+
+
+@pytest.mark.parametrize("number", [None, build.NONE, "ended"])
+def test_nothing_is_waited_for_where_nothing_runs(monkeypatch, number):
+    if number == "ended":
+        with subprocess.Popen(["true"]) as ended:
+            pass
+        number = str(ended.pid)
+    monkeypatch.delenv(build.BLOCKS, raising=False)
+    if number:
+        monkeypatch.setenv(build.BLOCKS, number)
+    build.wait_for_blocks()
+
+
+@pytest.mark.parametrize(
+    ("said", "share", "more"), [("....  [ 50%]\n..", 50, "about 1 min more"), ("", 0, "")]
+)
+def test_the_line_says_how_far_all_is(log, monkeypatch, said, share, more):
+    log.write_text(said)
+    monkeypatch.setattr(build, "was_run", lambda lesson: lesson in LESSONS[:10])
+    progress = build.Progress(lessons=len(LESSONS) - 2)
+    progress.started -= 60
+    line = progress.line()
+    assert f"code blocks {share} %, lessons 8 of {len(LESSONS) - 2}" in line
+    assert more in line
+    assert more or "more" not in line
+
+
+@pytest.mark.parametrize(("blocks", "sphinx", "status"), [(0, 0, 0), (1, 0, 1), (0, 2, 2)])
+def test_what_fails_fails_the_build(log, monkeypatch, capsys, blocks, sphinx, status):
+    home = build.SITE / "index.html"
+    write = f"import pathlib; pathlib.Path({str(home)!r}).write_text('')"
+    commands = iter([f"print('7 passed in 1 s'); exit({blocks})", f"{write}; exit({sphinx})"])
+    build.SITE.mkdir()
+    play(monkeypatch, commands)
+    assert build.build([], []) == status
+    assert "7 passed in 1 s" in capsys.readouterr().out
+
+
+def test_a_build_that_writes_no_home_page_fails(log, monkeypatch, capsys):
+    play(monkeypatch, iter(["", ""]))
+    assert build.build([], []) == 1
+    assert "expected" in capsys.readouterr().out.lower()
+
+
+def test_an_interrupted_build_ends_both_and_says_how_to_go_on(log, monkeypatch, capsys):
+    wait = "import time; time.sleep(60)"
+    started = play(monkeypatch, iter([wait, wait]))
+    threading.Timer(1, signal.raise_signal, [signal.SIGINT]).start()
+    began = time.monotonic()
+    assert build.build([], []) == 130
+    assert time.monotonic() - began < 30
+    assert [process.returncode for process in started] == [-signal.SIGINT] * 2
+    assert "The same command goes on" in capsys.readouterr().out
+
+
+def play(monkeypatch, codes):
+    """Have Python run other code than pytest and Sphinx; return the processes."""
+    started = []
+    popen = subprocess.Popen
+
+    def start(command, **keywords):
+        assert command[0] == sys.executable
+        code = f"import signal; signal.signal(2, signal.SIG_DFL); {next(codes)}"
+        started.append(popen([sys.executable, "-c", code], **keywords))
+        return started[-1]
+
+    monkeypatch.setattr(build.subprocess, "Popen", start)
+    return started
+
+
+def test_a_lesson_that_is_not_there_is_an_error_that_names_all():
+    with pytest.raises(SystemExit, match=r"of one lesson, found 'nothing'.*1_your_first_bucket"):
+        build.build_with_one("nothing")
