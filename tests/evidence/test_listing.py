@@ -8,11 +8,12 @@ import pytest
 
 from s3_mounts import mount
 
-FILES = 5000
+FILES = 1200
+"""More than S3 lists at once. The benchmark of a load does it with 10,000."""
 
 
 @pytest.mark.proves("C31")
-def test_5000_objects_are_listed_and_each_is_asked_for(sandbox, mount_point):
+def test_many_objects_are_listed_and_each_is_asked_for(sandbox, mount_point):
     s3 = boto3.client("s3")
 
     def store(number):

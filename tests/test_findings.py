@@ -1,0 +1,70 @@
+"""The scripts that show surprises: their heads, what came of them, and their page."""
+
+import json
+
+import pytest
+
+from proof import findings
+
+RESULTS = json.loads(findings.RESULTS.read_text())
+SCRIPTS = findings.scripts()
+
+HEAD = """#!/usr/bin/env bash
+# surprise: A sum of two numbers is a third.
+# expected: It is none.
+# versions: bash 5
+# seen: 2026-11-28
+# matters: Add with care.
+# output:
+#   3
+
+"""
+
+
+def test_there_are_many():
+    assert len(SCRIPTS) >= 12
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_each_says_what_the_page_shows_and_was_run(script):
+    finding = findings.parse(script)
+    assert RESULTS[script.stem]["result"] == "as before"
+    assert RESULTS[script.stem]["date"] >= finding.seen
+    assert not finding.page or (findings.ROOT / "docs" / f"{finding.page}.rst").exists()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_each_uses_public_packages_alone_and_pins_them(script):
+    text = script.read_text()
+    assert "s3_mounts" not in text
+    assert "s3_sandbox" not in text
+    assert "==" in text
+    assert "mktemp -d" in text
+    assert "trap" in text
+
+
+def test_no_result_is_left_of_a_script_that_has_gone():
+    assert RESULTS.keys() == {script.stem for script in SCRIPTS}
+
+
+@pytest.mark.parametrize("missing", findings.HEAD)
+def test_a_head_that_lacks_a_line_is_an_error(tmp_path, missing):
+    script = tmp_path / "sum.sh"
+    lines = [line for line in HEAD.splitlines() if not line.startswith(f"# {missing}")]
+    script.write_text("\n".join(lines) + "\n\n")
+    with pytest.raises(ValueError, match=rf"sum.sh: expected lines '# {missing}: "):
+        findings.parse(script)
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [("echo $((1 + 2))", "as before"), ("exit 1", "changed"), ("exit 77", "cannot be run here")],
+)
+def test_what_came_of_a_script_is_noted(tmp_path, monkeypatch, capsys, command, result):
+    (tmp_path / "sum.sh").write_text(HEAD + command)
+    monkeypatch.setattr(findings, "FOLDER", tmp_path)
+    monkeypatch.setattr(findings, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr("sys.argv", ["findings"])
+    assert findings.main() == (result == "changed")
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["sum"]["result"] == result
