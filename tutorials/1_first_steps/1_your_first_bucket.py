@@ -18,6 +18,9 @@ Mount a bucket, load a cube from it, draw a map, and unmount.
 # sample data into a bucket named ``climate-data``.
 # Everything below works in the same way on a bucket of yours, once your credentials are in
 # ``~/.aws/credentials`` or in the environment.
+#
+# (``iris.FUTURE`` has switches for what later releases of Iris will do by default.
+# One that is on spares you a warning, here about the precision of times.)
 
 import iris
 import iris.quickplot as qplt
