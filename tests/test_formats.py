@@ -9,11 +9,13 @@ from iris.fileformats import FORMAT_AGENT
 
 from s3_sandbox import sample_path
 from s3_sandbox.formats import (
+    known_to_iris,
     write_abf,
     write_fieldsfile,
     write_grib1,
     write_little_endian_pp,
     write_nimrod,
+    write_samples,
 )
 
 with warnings.catch_warnings():
@@ -42,6 +44,14 @@ def cube(cubes):
 def format_of(path):
     with open(path, "rb") as file:
         return FORMAT_AGENT.get_spec(path.name, file).name
+
+
+def test_the_samples_are_of_each_format_that_has_files(tmp_path):
+    kinds = write_samples(tmp_path)
+    assert sorted(kinds) == sorted(path.name for path in tmp_path.iterdir())
+    assert len(set(kinds.values())) == len(kinds)
+    by_url_or_opened = {"NetCDF OPeNDAP", "NcZarr", "NetCDF dataset"}
+    assert known_to_iris() - by_url_or_opened == {format_of(tmp_path / name) for name in kinds}
 
 
 FIELDSFILES = [

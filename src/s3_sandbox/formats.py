@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from s3_sandbox.data import sample_path
 
 if TYPE_CHECKING:
     from iris.cube import Cube
@@ -25,6 +28,102 @@ _LONGS, _HEADER = 45, 64
 
 FIELDSFILE_KINDS = {"post v5.2": 20, "pre v3.1": 15, "ancillary": _MISSING_INTEGER}
 """The first word of a fieldsfile, by the kind that Iris takes it for."""
+
+SAVED_BY_IRIS = {
+    "classic.nc": {"netcdf_format": "NETCDF3_CLASSIC"},
+    "offset64.nc": {"netcdf_format": "NETCDF3_64BIT"},
+    "netcdf4.nc": {"netcdf_format": "NETCDF4"},
+    "netcdf4_classic.nc": {"netcdf_format": "NETCDF4_CLASSIC"},
+    "field.pp": {},
+    "field.grib2": {},
+}
+"""The samples of `write_samples` that Iris can save itself, and what `iris.save` is told."""
+
+
+def write_samples(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """Write a small file of each kind that Iris loads.
+
+    Most of them hold one field: surface temperature, the mean of a month. Iris itself saves netCDF,
+    PP and GRIB 2. The mesh, the ash of a volcano and the GRIB file on a polar grid are from
+    Iris's sample data. The others are written by the functions of this module.
+
+    Parameters
+    ----------
+    directory : path-like
+        An existing directory for the files.
+
+    Returns
+    -------
+    dict of str to str
+        From the name of each file to the kind of file that it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> kinds = write_samples(tempfile.mkdtemp())
+    >>> kinds["field.pp"], kinds["polar.grib1"]
+    ('PP', 'GRIB 1')
+    """
+    import iris
+
+    folder = Path(directory)
+    with iris.FUTURE.context(date_microseconds=True, lam_pole_offset=True, save_split_attrs=True):
+        cube = iris.load_cube(sample_path("GloSea4/ensemble_001.pp"))[0]
+        for name, keywords in SAVED_BY_IRIS.items():
+            iris.save(cube, folder / name, **keywords)
+        write_little_endian_pp(folder / "little.pp", cube)
+        write_fieldsfile(folder / "new.ff", cube)
+        write_fieldsfile(folder / "old.ff", cube, "pre v3.1")
+        write_fieldsfile(folder / "ancillary.ff", cube, "ancillary")
+        write_fieldsfile(folder / "new32.ff", cube, word_bytes=4)
+        write_fieldsfile(folder / "ancillary32.ff", cube, "ancillary", word_bytes=4)
+    write_nimrod(folder / "field.nimrod", cube)
+    # Such a file holds percentages: here the temperature, as a percentage of its range.
+    percent = cube - cube.data.min()
+    percent = percent * (100 / percent.data.max())
+    for name in ("AVHRRBUVI01.2011auga.abf", "AVHRRBUVI01.2011auga.abl"):
+        write_abf(folder / name, percent)
+    shutil.copy(sample_path("mesh_C4_synthetic_float.nc"), folder / "mesh.nc")
+    shutil.copy(sample_path("NAME_output.txt"), folder / "ash.txt")
+    write_grib1(folder / "polar.grib1", sample_path("polar_stereo.grib2"))
+    return {
+        "classic.nc": "netCDF classic",
+        "offset64.nc": "netCDF 64-bit offset",
+        "netcdf4.nc": "netCDF-4",
+        "netcdf4_classic.nc": "netCDF-4, classic model",
+        "mesh.nc": "netCDF, UGRID mesh",
+        "field.pp": "PP",
+        "little.pp": "PP, little-endian",
+        "new.ff": "fieldsfile",
+        "old.ff": "fieldsfile, old",
+        "ancillary.ff": "fieldsfile, ancillary",
+        "new32.ff": "fieldsfile, 32 bit",
+        "ancillary32.ff": "ancillary, 32 bit",
+        "polar.grib1": "GRIB 1",
+        "field.grib2": "GRIB 2",
+        "field.nimrod": "NIMROD",
+        "ash.txt": "NAME",
+        "AVHRRBUVI01.2011auga.abf": "ABF (deprecated)",
+        "AVHRRBUVI01.2011auga.abl": "ABL (deprecated)",
+    }
+
+
+def known_to_iris() -> set[str]:
+    """List the formats that Iris can tell apart, under the names that it has for them.
+
+    Returns
+    -------
+    set of str
+        The names, without their priority.
+
+    Examples
+    --------
+    >>> "GRIB" in known_to_iris()
+    True
+    """
+    from iris.fileformats import FORMAT_AGENT
+
+    return set(re.findall(r"\* (.+) \(priority", str(FORMAT_AGENT)))
 
 
 def write_fieldsfile(
