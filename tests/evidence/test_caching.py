@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from s3_mounts import mount_table, threads_option, unmount
+from s3_mounts import mount, mount_table, threads_option, unmount, whole_file_options
 from s3_sandbox.terminal import s3fs_function
 
 NAMESPACE = ["unshare", "--mount"]
@@ -85,3 +85,18 @@ def test_a_relative_path_of_the_cache_counts_from_the_root(sandbox, mount_point)
     unmount(mount_point)
     assert (sandbox.directory / "cache" / "climate-data" / "air_temp.pp").is_file()
     assert not (sandbox.directory / relative).exists()
+
+
+@pytest.mark.parametrize("cache", ["kernel_cache", "use_cache"])
+def test_kernel_cache_returns_what_was_replaced(sandbox, mount_point, cache):
+    note = sandbox.directory / "note.txt"
+    note.write_text("old")
+    sandbox.add_file(note)
+    kept = cache == "kernel_cache"
+    options = [cache] if kept else whole_file_options(sandbox.directory / "cache")
+    with mount(sandbox.source, mount_point, options) as bucket:
+        assert (bucket / "note.txt").read_text() == "old"
+        time.sleep(1.1)  # The store notes times in whole seconds.
+        note.write_text("new")
+        sandbox.add_file(note)
+        assert (bucket / "note.txt").read_text() == ("old" if kept else "new")

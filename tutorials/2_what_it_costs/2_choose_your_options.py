@@ -30,8 +30,6 @@ site.
 #   memory.
 
 # sphinx_gallery_thumbnail_number = 2
-import time
-
 import iris
 import iris.analysis
 import matplotlib.pyplot as plt
@@ -41,7 +39,6 @@ from s3_mounts import (
     mount,
     sparse_read_options,
     threads_option,
-    unmount,
     whole_file_options,
 )
 from s3_sandbox import fine_temperature, start_sandbox
@@ -52,7 +49,7 @@ iris.FUTURE.save_split_attrs = True
 
 sandbox = start_sandbox("climate-data")
 mount_point = sandbox.directory / "my_bucket"
-mount_point.mkdir()
+
 
 # %%
 # Here are four files with 60 years of temperature, each with more of North America than the one
@@ -76,11 +73,11 @@ for key, size in megabytes.items():
 # Load the cube of each file, not its data, with two sizes of the prefetch.
 
 prefetches = {}
-for multipart_size, threads in ((5, 2), (10, 2)):
+for megabytes_at_a_time in (5, 10):
+    options = [f"multipart_size={megabytes_at_a_time}", threads_option(2)]
     # s3fs counts a megabyte as 1024**2 bytes.
-    prefetch = multipart_size * threads * 1024**2 / 1e6
-    options = [f"multipart_size={multipart_size}", threads_option(threads)]
-    moved = []
+    prefetch = 2 * megabytes_at_a_time * 1024**2 / 1e6
+    moved = prefetches[prefetch] = []
     for key in megabytes:
         with (
             mount(sandbox.source, mount_point, options) as bucket,
@@ -88,7 +85,6 @@ for multipart_size, threads in ((5, 2), (10, 2)):
         ):
             iris.load_cube(bucket / key)
         moved.append(traffic.bytes_down / 1e6)
-    prefetches[prefetch] = moved
     print(f"prefetch {prefetch:.1f} MB:", *(f"{mb:>6.1f} MB" for mb in moved))
 
 # %%
@@ -96,25 +92,13 @@ for multipart_size, threads in ((5, 2), (10, 2)):
 # Each time one prefetch is fetched, or the whole file where that is smaller.
 
 prefetch, moved = next(iter(prefetches.items()))
-counts = [round(mb / prefetch, 1) for mb in moved]
-print("Number of prefetches:", *counts)
+print("Number of prefetches:", *(round(mb / prefetch, 1) for mb in moved))
 
-sizes = np.linspace(0, 1.05 * max(megabytes.values()), 200)
+sizes = list(megabytes.values())
 figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-for (prefetch, moved), colour in zip(
-    prefetches.items(), ("tab:blue", "tab:orange"), strict=True
-):
-    least = np.minimum(sizes, prefetch)
-    axes.fill_between(
-        sizes,
-        min(counts) * least,
-        max(counts) * least,
-        color=colour,
-        alpha=0.3,
-        label=f"{min(counts):.0f} to {max(counts):.0f} × {prefetch:.1f} MB",
-    )
-    axes.plot(megabytes.values(), moved, "o", color=colour)
-axes.plot(sizes, sizes, "--", color="0.4", label="the whole file")
+for prefetch, moved in prefetches.items():
+    axes.plot(sizes, moved, "o-", label=f"prefetch {prefetch:.1f} MB")
+axes.plot([0, 105], [0, 105], "--", color="0.4", label="the whole file")
 axes.set_xlabel("size of the file in MB")
 axes.set_ylabel("MB moved for its metadata")
 axes.set_title("Metadata cost a few prefetches, however large the file is")
@@ -148,22 +132,16 @@ def sparse_reads(bucket):
     cube[40:50].interpolate(toronto, iris.analysis.Nearest()).data
 
 
-def whole_file(bucket):
-    """Read all of a large file."""
-    cube = iris.load_cube(bucket / large)
-    return cube.collapsed("time", iris.analysis.MEAN).data
-
-
-def many_files(bucket):
-    """Read all of many small files."""
-    (cube,) = iris.load(bucket / "yearly" / "*.nc")
+def full_mean(path):
+    """Read all of a file, or of many that make one cube."""
+    [cube] = iris.load(path)
     return cube.collapsed("time", iris.analysis.MEAN).data
 
 
 work = {
     "sparse reads": sparse_reads,
-    "whole file": whole_file,
-    "many files": many_files,
+    "whole file": lambda bucket: full_mean(bucket / large),
+    "many files": lambda bucket: full_mean(bucket / "yearly" / "*.nc"),
 }
 stored = sandbox.sizes()
 yearly = [size for key, size in stored.items() if key.startswith("yearly/")]
@@ -189,18 +167,20 @@ choices = {
 }
 print("small prefetch:", *small)
 
-shape = len(choices), len(work)
-moved, requests, heads = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-for row, options in enumerate(choices.values()):
-    for column, do in enumerate(work.values()):
+counted = {}
+for name, options in choices.items():
+    for kind, do in work.items():
         with (
             mount(sandbox.source, mount_point, options) as bucket,
-            sandbox.traffic() as traffic,
+            sandbox.traffic() as counted[name, kind],
         ):
             do(bucket)
-        moved[row, column] = traffic.bytes_down / 1e6
-        requests[row, column] = traffic.requests
-        heads[row, column] = traffic.operations["HeadObject"]
+
+shape = len(choices), len(work)
+moved = [traffic.bytes_down / 1e6 for traffic in counted.values()]
+moved = np.reshape(moved, shape)
+requests = [traffic.requests for traffic in counted.values()]
+requests = np.reshape(requests, shape)
 
 # %%
 # The colour compares each number with the best in the same column: the paler, the better.
@@ -210,9 +190,8 @@ def heat_map(axes, numbers, title, number_format):
     """Show numbers as a table, coloured by their ratio to the column's best."""
     ratio = numbers / numbers.min(axis=0)
     axes.imshow(np.log(ratio), cmap="Oranges", vmax=np.log(30), aspect="auto")
-    axes.set_xticks(
-        range(len(work)), [name.replace(" ", "\n") for name in work]
-    )
+    kinds = [kind.replace(" ", "\n") for kind in work]
+    axes.set_xticks(range(len(work)), kinds)
     axes.set_yticks(range(len(choices)), choices)
     axes.set_title(title)
     for (row, column), number in np.ndenumerate(numbers):
@@ -221,9 +200,8 @@ def heat_map(axes, numbers, title, number_format):
         axes.text(column, row, text, color=colour, ha="center", va="center")
 
 
-figure, (left, right) = plt.subplots(
-    ncols=2, sharey=True, figsize=(8, 4), layout="constrained"
-)
+size = {"figsize": (8, 4), "layout": "constrained"}
+figure, (left, right) = plt.subplots(1, 2, sharey=True, **size)
 heat_map(left, moved, "MB moved over the network", ".0f")
 heat_map(right, requests, "requests", ".0f")
 figure.suptitle("What six sets of options move and ask for, by kind of work")
@@ -236,12 +214,12 @@ plt.show()
 # * **Small files** are smaller than any prefetch, so its size does not matter.
 #   Keeping the data does.
 
-cached = list(choices).index("use_cache")
-once = moved[cached, 1] / (stored[large] / 1e6)
+once = counted["use_cache", "whole file"].bytes_down / stored[large]
 print(f"The whole file, with use_cache, moved {once:.2f} × its size.")
-for name, row in {"the defaults": 0, "use_cache": cached}.items():
-    each = requests[row, 2] / len(yearly)
-    head = heads[row, 2] / len(yearly)
+for name in ("the defaults", "use_cache"):
+    traffic = counted[name, "many files"]
+    each = traffic.requests / len(yearly)
+    head = traffic.operations["HeadObject"] / len(yearly)
     print(f"A small file, {name}: {each:.0f} requests, {head:.0f} HEAD")
 
 # %%
@@ -254,28 +232,11 @@ for name, row in {"the defaults": 0, "use_cache": cached}.items():
 # --------------------------------
 #
 # ``kernel_cache`` needs no disk space, but it has a catch.
-# Here an object is replaced while its bucket is mounted.
-
-note = sandbox.directory / "note.txt"
-
-
-def read_again(options):
-    """Read an object, replace it in the store, and read it again."""
-    note.write_text("old")
-    sandbox.add_file(note)
-    with mount(sandbox.source, mount_point, options) as bucket:
-        (bucket / "note.txt").read_text()
-        time.sleep(1.1)  # The store notes times in whole seconds.
-        note.write_text("new")
-        sandbox.add_file(note)
-        return (bucket / "note.txt").read_text()
-
-
-print("With kernel_cache you read:", read_again(["kernel_cache"]))
-print("With use_cache you read:", read_again(whole_file_options(cache)))
-
-# %%
-# The kernel returns what it has kept, though the object has been replaced.
+# When an object is replaced while its bucket is mounted, the kernel still returns what it has kept.
+# ``use_cache`` notices.
+#
+# .. tested-by:: tests/evidence/test_caching.py::test_kernel_cache_returns_what_was_replaced
+#
 # Use ``kernel_cache`` only for objects that never change.
 #
 # What would it cost you?
@@ -318,16 +279,11 @@ sites = {
     "office": (0.03, 50),
     "home": (0.06, 5),
 }
-for name, (latency, bandwidth) in sites.items():
+figure, panels = plt.subplots(1, 3, sharey=True, **size)
+for axes, (name, site) in zip(panels, sites.items(), strict=True):
+    latency, bandwidth = site
     worth = latency * bandwidth
     print(f"{name}: a request takes as long as {worth:.1f} MB")
-
-figure, panels = plt.subplots(
-    ncols=3, sharey=True, figsize=(8, 4), layout="constrained"
-)
-for axes, (name, (latency, bandwidth)) in zip(
-    panels, sites.items(), strict=True
-):
     seconds = requests * latency + moved / bandwidth
     title = f"{name}\n{latency * 1000:.0f} ms, {bandwidth} MB/s"
     heat_map(axes, seconds / seconds.min(axis=0), title, ".1f")
@@ -381,33 +337,33 @@ plt.show()
 # For other options, unmount and mount again.
 # Or have two mounts of one bucket at the same time, each with a cache of its own.
 
-for name, options in (
-    ("sparse", sparse_read_options("$PWD/cache_1")),
-    ("whole", whole_file_options("$PWD/cache_2")),
-):
-    (sandbox.directory / name).mkdir()
-    sandbox.shell(f"s3fs {sandbox.source} {name} -o {','.join(options)}")
+folder = sandbox.directory
+caches = [folder / "cache_1", folder / "cache_2"]
+options = sparse_read_options(caches[0])
+sparse = mount(sandbox.source, folder / "sparse", options)
+options = whole_file_options(caches[1])
+whole = mount(sandbox.source, folder / "whole", options)
+for name in ("sparse", "whole"):
     sandbox.shell(f"findmnt --output FSTYPE --mountpoint {name}")
 
-# %%
+# %% C33
 # The price of a cache is disk space, for everything that you read.
 # It grows while the bucket is mounted, and ``del_cache`` empties it at the end.
 
-sparse_reads(sandbox.directory / "sparse")
-whole_file(sandbox.directory / "whole")
+sparse_reads(sparse.path)
+full_mean(whole.path / large)
 
 
 def print_caches():
     """Add up what each cache takes on the disk."""
-    for name in ("cache_1", "cache_2"):
-        files = (sandbox.directory / name).rglob("*")
-        used = sum(path.stat().st_blocks * 512 for path in files) / 1e6
-        print(f"{name} takes {used:.0f} MB.")
+    for cache in caches:
+        used = sum(path.stat().st_blocks * 512 for path in cache.rglob("*"))
+        print(f"{cache.name} takes {used / 1e6:.0f} MB.")
 
 
 print_caches()
-unmount(sandbox.directory / "sparse")
-unmount(sandbox.directory / "whole")
+sparse.unmount()
+whole.unmount()
 print("Unmounted:")
 print_caches()
 
