@@ -24,18 +24,16 @@ moves.
 # Save them without any option, and ask ``netCDF4`` how they lie in the file.
 
 # sphinx_gallery_thumbnail_number = 1
-import io
 import math
-import shutil
 
-import h5py
+import dask.array as da
 import iris
 import matplotlib.pyplot as plt
 import netCDF4
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from s3_mounts import mount, sparse_read_options
+from s3_mounts import mount, save_cube, sparse_read_options
 from s3_sandbox import fine_temperature, sample_path, start_sandbox
 
 # Opt in to what Iris will do by default, so that it has nothing to warn about.
@@ -102,37 +100,22 @@ questions = {
 # Cut the cube, and colour the chunks that hold a part of the answer.
 # Time runs to the right, latitude upwards.
 
-
-def chunks_needed(shape, question):
-    """Say for each chunk whether it holds a part of the answer."""
-    needed = np.zeros(fine.shape, dtype=bool)
-    needed[questions[question]] = True
-    counts = [n // size for n, size in zip(fine.shape, shape, strict=True)]
-    pairs = [n for pair in zip(counts, shape, strict=True) for n in pair]
-    return needed.reshape(pairs).any(axis=(1, 3, 5))
-
-
-def draw_boxes(ax, boxes, face, edge):
-    """Draw those boxes of a cube that are True."""
-    edges = [np.linspace(0, 1, n + 1) for n in boxes.shape]
-    corners = np.meshgrid(*edges, indexing="ij")
-    ax.voxels(*corners, boxes, facecolors=face, edgecolors=edge, linewidth=0.4)
-
-
 drawn = ("chunk = field", "chunk = series", "middle way", "too large")
-figure, axes = plt.subplots(
-    2,
-    4,
-    figsize=(8, 4.4),
-    layout="constrained",
-    subplot_kw={"projection": "3d", "proj_type": "ortho"},
-)
+look = {"projection": "3d", "proj_type": "ortho"}
+size = {"figsize": (8, 4.4), "layout": "constrained"}
+figure, axes = plt.subplots(2, 4, subplot_kw=look, **size)
 for pair, name in zip(axes.T, drawn, strict=True):
+    chunks = dict(enumerate(layouts[name]["chunksizes"]))
     for ax, question in zip(pair, questions, strict=True):
-        needed = chunks_needed(layouts[name]["chunksizes"], question)
+        asked = np.zeros(fine.shape, dtype=bool)
+        asked[questions[question]] = True
+        needed = da.coarsen(np.any, da.from_array(asked), chunks).compute()
         boxes = needed.transpose(0, 2, 1)
-        draw_boxes(ax, ~boxes, face="#1f77b412", edge="#1f77b450")
-        draw_boxes(ax, boxes, face="tab:orange", edge="#7f3f00")
+        line = {"linewidth": 0.4}
+        ax.voxels(
+            ~boxes, facecolors="#1f77b412", edgecolors="#1f77b450", **line
+        )
+        ax.voxels(boxes, facecolors="tab:orange", edgecolors="#7f3f00", **line)
         ax.set_title(f"{name}\n{question}: {needed.mean():.0%}", fontsize=9)
         ax.set_box_aspect((1.3, 1, 0.9), zoom=1.25)
         ax.set_axis_off()
@@ -146,151 +129,75 @@ plt.show()
 # The middle way is good enough for both.
 # Chunks that are too large are good for neither.
 #
-# Where in the file?
-# ------------------
+# What is fetched?
+# ----------------
 #
-# For a mount it also matters *where* the chunks lie, because each place is a fetch of its own.
-# Python can watch a file being read: ``h5py`` reads netCDF-4 files, and takes any object that
-# behaves like a file.
-
-
-class WatchedFile(io.FileIO):
-    """A file that notes which parts of it are read."""
-
-    def __init__(self, path):
-        super().__init__(path)
-        self.parts = []
-
-    def readinto(self, buffer):
-        self.parts.append((self.tell() / 1e6, len(buffer) / 1e6))
-        return super().readinto(buffer)
-
-
-def watch(path, question):
-    """List the parts of a local file that are read for a question."""
-    watched = WatchedFile(path)
-    # The cache must hold the largest chunk, or h5py reads it piece by piece.
-    with h5py.File(watched, rdcc_nbytes=2**26) as opened:
-        opened["air_temperature"][questions[question]]
-    return watched.parts
-
-
-files = {name: sandbox.directory / f"{name}.nc" for name in layouts}
-parts = {}
-for name, keywords in layouts.items():
-    iris.save(fine, files[name], **keywords)
-    parts[name] = {q: watch(files[name], q) for q in questions}
-
-# %%
-# Each mark is a part of the file that is read.
-# The thin marks of *one field* are the description of the data.
-# Most of them are at the beginning and the end.
-
-figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
-colours = {"one field": "tab:orange", "time series": "tab:blue"}
-for line, name in enumerate(layouts):
-    for question, shift in (("one field", -0.36), ("time series", 0.02)):
-        axes.broken_barh(
-            parts[name][question],
-            (line + shift, 0.34),
-            color=colours[question],
-            linewidth=1,
-            label=question if line == 0 else None,
-        )
-axes.set_yticks(range(len(layouts)), list(layouts))
-axes.invert_yaxis()
-axes.set_xlabel("place in the file, MB")
-axes.set_title("Where in the file two questions read, for seven layouts")
-figure.legend(loc="outside lower center", ncols=2)
-plt.show()
-
-# %%
-# And through the mount?
-# ----------------------
+# Now ask every file.
+# The netCDF library can fetch byte ranges of a public object from its URL, without a mount.
+# That shows what the layout costs.
+# (The sandbox lets everybody read. Elsewhere you must allow it first, as in the next lesson.)
 #
-# The options of the mount are those for sparse reads, from
+# Then the same goes through a mount, with the options for sparse reads from
 # :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
 # Every question gets a new mount, so none can use what another has fetched.
 
-mount_point = sandbox.directory / "my_bucket"
-mount_point.mkdir()
-options = sparse_read_options(sandbox.directory / "cache")
 
-
-def move(question):
-    """Count the MB that a mount moves for the metadata, and in all."""
-    with mount(sandbox.source, mount_point, options) as bucket:
-        with sandbox.traffic() as for_metadata:
-            cube = iris.load_cube(bucket / "temperature.nc")
-        with sandbox.traffic() as for_answer:
-            answer = cube[questions[question]].data
+def move(source, question):
+    """Count the MB that cross the network for the metadata, and in all."""
+    with sandbox.traffic() as for_metadata:
+        cube = iris.load_cube(source)
+    with sandbox.traffic() as for_answer:
+        answer = cube[questions[question]].data
     assert (answer == fine.data[questions[question]]).all()
     metadata = for_metadata.bytes_down / 1e6
     return metadata, metadata + for_answer.bytes_down / 1e6
 
 
-moved = {}
-for name in layouts:
-    sandbox.add_file(files[name], "temperature.nc")
-    metadata, field = move("one field")
-    _, series = move("time series")
-    moved[name] = metadata, field, series
+mount_point = sandbox.directory / "my_bucket"
+options = sparse_read_options(sandbox.directory / "cache")
+url = f"{sandbox.endpoint}/{sandbox.bucket}/temperature.nc#mode=bytes"
+local = sandbox.directory / "local.nc"
 
-# %%
-# On the left is what ``h5py`` read from the files on the local disk, on the right what the mount
-# moves.
-# There each question includes the metadata, without which there is no cube.
+by_ranges, by_mount = {}, {}
+for name, keywords in layouts.items():
+    iris.save(fine, local, **keywords)
+    sandbox.add_file(local, "temperature.nc")
+    by_ranges[name], by_mount[name] = [], []
+    for question in questions:
+        by_ranges[name] += move(url, question)
+        with mount(sandbox.source, mount_point, options) as bucket:
+            by_mount[name] += move(bucket / "temperature.nc", question)
 
-read = {
-    name: [sum(size for _, size in parts[name][q]) for q in questions]
-    for name in layouts
-}
+# %% C24
+# Each question includes the metadata, without which there is no cube.
 
-figure, axes = plt.subplots(
-    1,
-    2,
-    figsize=(8, 4.2),
-    layout="constrained",
-    sharey=True,
-    width_ratios=(2, 3),
-)
-for ax, title, values, columns in (
-    (axes[0], "MB that are read", read, list(questions)),
-    (axes[1], "MB that the mount moves", moved, ["metadata", *questions]),
-):
-    values = np.array(list(values.values()))
-    ax.imshow(values, norm=LogNorm(0.1, 2000), cmap="YlOrRd", aspect="auto")
-    for (line, across), value in np.ndenumerate(values):
-        ax.text(across, line, f"{value:.1f}", ha="center", va="center")
-    ax.set_xticks(range(len(columns)), columns)
+# Of metadata and field, and metadata and series, the metadata once.
+by_ranges = np.array(list(by_ranges.values()))[:, [0, 1, 3]]
+by_mount = np.array(list(by_mount.values()))[:, [0, 1, 3]]
+panels = {"byte ranges": by_ranges, "mount": by_mount}
+size = {"figsize": (8, 4.2), "layout": "constrained"}
+figure, axes = plt.subplots(1, 2, sharey=True, **size)
+for ax, (way, moved) in zip(axes, panels.items(), strict=True):
+    ax.imshow(moved, norm=LogNorm(0.1, 2000), cmap="YlOrRd", aspect="auto")
+    for (row, column), value in np.ndenumerate(moved):
+        ax.text(column, row, f"{value:.1f}", ha="center", va="center")
+    ax.set_xticks(range(3), ["metadata", *questions])
     ax.set_yticks(range(len(layouts)), list(layouts))
-    ax.set_title(title, fontsize=10)
+    ax.set_title(f"MB by {way}", fontsize=10)
 figure.suptitle("What two questions cost, layout by layout")
 plt.show()
 
-# %% C24
+# %%
 # The right layout makes a question cheap on both sides.
-# But the mount rounds up: each place costs a whole fetch, 5 MB for each thread of ``s3fs``.
+# But the mount rounds up: each *place* in the file costs a whole fetch, 5 MB for each thread of
+# ``s3fs``.
+# A chunk is a place of its own, and so is each year of an uncut time series.
 # So for a mount, **few places** count for more than few bytes.
 # Look at the time series of *too small*: few bytes, in many places.
 #
-# The netCDF library can also fetch byte ranges of a public object from its URL, without a mount.
-# Then nothing is rounded up, and what is left is the layout.
-# (The sandbox lets everybody read. Elsewhere you must allow it first, as in the next lesson.)
-
-keys = {"contiguous": "plain.nc", "middle way, zlib": "temperature.nc"}
-print(f"MB for the time series{'read':>8}{'by ranges':>12}{'by mount':>11}")
-for name, key in keys.items():
-    url = f"{sandbox.endpoint}/{sandbox.bucket}/{key}#mode=bytes"
-    with sandbox.traffic() as traffic:
-        iris.load_cube(url)[questions["time series"]].data
-    print(
-        f"{name:<22}{read[name][1]:>8.1f}{traffic.bytes_down / 1e6:>12.1f}"
-        f"{moved[name][2]:>11.1f}"
-    )
-
-# %%
-# (In an uncut file netCDF reads 64 kB around each number, whereas h5py reads just the number.)
+# .. tested-by:: tests/evidence/test_layouts.py::test_each_chunk_is_a_place_of_its_own
+#
+# (In an uncut file the netCDF library reads 64 kB around each number.)
 # When to go without a mount is the subject of
 # :ref:`sphx_glr_tutorials_2_what_it_costs_4_mount_or_not.py`.
 #
@@ -299,7 +206,9 @@ for name, key in keys.items():
 #
 # ``zlib=True`` compresses each chunk separately, and loses nothing.
 # Before that, Iris has netCDF shuffle the bytes: all first bytes together, and so on.
-# How much that gains depends on the data.
+# That gains more than ``zlib`` alone; how much depends on the data.
+#
+# .. tested-by:: tests/evidence/test_layouts.py::test_shuffled_bytes_compress_better
 
 kinds = {
     "the refined field": fine[:6],
@@ -312,26 +221,19 @@ kinds = {
 }
 
 
-def size_of(cube, **keywords):
-    """Save a cube, and say how large the file is."""
-    path = sandbox.directory / "compressed.nc"
-    iris.save(cube, path, **keywords)
-    return path.stat().st_size
-
-
-print(f"{'size as saved ÷ size with':<26}{'zlib':>8}{'shuffle + zlib':>16}")
+print("size as saved ÷ size with zlib")
 for kind, cube in kinds.items():
-    as_saved = size_of(cube)
-    only_zlib = as_saved / size_of(cube, zlib=True, shuffle=False)
-    shuffled = as_saved / size_of(cube, zlib=True)
-    print(f"{kind:<26}{only_zlib:>8.2f}{shuffled:>16.2f}")
+    iris.save(cube, local)
+    as_saved = local.stat().st_size
+    iris.save(cube, local, zlib=True)
+    print(f"{kind:<26}{as_saved / local.stat().st_size:.2f}")
 
 # %%
 # The refined field is interpolated, thus smoother than what a model writes, and compresses better.
 # Noise compresses least.
 # Try it on your own data; it costs one save.
 #
-# Where the description lies
+# Where the metadata lie
 # --------------------------
 #
 # To load a cube, Iris reads the description of the data, not the data.
@@ -339,67 +241,34 @@ for kind, cube in kinds.items():
 #
 # HDF5, the format beneath netCDF-4, can gather it in *pages* at the beginning.
 # netCDF has no option for that, but it can fill a paged file that ``h5py`` has made.
-
-
-def save_paged(cube, path, **keywords):
-    """Save a cube to a file whose description is gathered in pages."""
-    h5py.File(
-        path, "w", track_order=True, fs_strategy="page", fs_page_size=2**20
-    ).close()
-    with netCDF4.Dataset(path, "a") as dataset:
-        cube.data  # Only data in memory are written; lazy ones would be lost.
-        iris.save(cube, dataset, saver="nc", compute=False, **keywords)
-
-
-def describe(name, path, metadata):
-    """Print the size of a file, and what a mount moves for its metadata."""
-    size = path.stat().st_size / 1e6
-    print(f"{name:<26}{size:>6.1f} MB{metadata:>12.1f} MB")
-
-
-def measure(name, path):
-    """Put a file into the bucket, load the cube from there, describe it."""
-    sandbox.add_file(path, "temperature.nc")
-    metadata, _ = move("one field")
-    describe(name, path, metadata)
-
-
-path = sandbox.directory / "other.nc"
-print(f"{'layout':<26}{'file':>9}{'metadata':>15}")
-for name in ("too small", "middle way, zlib"):
-    describe(name, files[name], moved[name][0])
-    save_paged(fine, path, **layouts[name])
-    measure(f"{name}, paged", path)
-iris.save(fine, path, netcdf_format="NETCDF3_64BIT")
-measure("netCDF-3", path)
-
-# %%
 # Pages help a file of very many chunks.
 # They harm the better layout: its chunks do not fill whole pages, so the file grows.
 # Choose good chunks first.
+#
+# .. tested-by:: tests/evidence/test_layouts.py::test_pages_help_a_file_of_very_many_chunks
+#
+# .. tested-by:: tests/evidence/test_layouts.py::test_pages_harm_a_good_layout
 #
 # netCDF-3 costs most of all.
 # To see that the file is not HDF5, the netCDF library looks for HDF5's mark at its beginning,
 # and then further and further into it, each time at twice the distance.
 # Beyond the first few megabytes, each look is a fetch of its own.
 #
+# .. tested-by:: tests/evidence/test_layouts.py::test_metadata_of_netcdf_3_cost_most
+#
 # Change the layout of a file that you have
 # -----------------------------------------
 #
-# Load it, save it **to the local disk**, and copy it to the bucket.
+# Load it, and save it with ``save_cube``, which takes the same keywords as ``iris.save``.
 # :ref:`sphx_glr_tutorials_1_first_steps_2_save_cubes_to_a_bucket.py` explains why.
 
-local = sandbox.directory / "middle_way.nc"
 with mount(sandbox.source, mount_point, options) as bucket:
     cube = iris.load_cube(bucket / "plain.nc")
-    iris.save(cube, local, chunksizes=(20, 144, 160), zlib=True, complevel=4)
-    shutil.copyfile(local, bucket / local.name)
-    show_layout(bucket / local.name)
+    new = bucket / "middle_way.nc"
+    save_cube(cube, new, chunksizes=(20, 144, 160), zlib=True, complevel=4)
+    show_layout(new)
 stored = sandbox.sizes()
-print("All of it is stored:", stored["middle_way.nc"] == local.stat().st_size)
-print(
-    f"Size before ÷ after: {stored['plain.nc'] / stored['middle_way.nc']:.1f}"
-)
+print(f"Before ÷ after: {stored['plain.nc'] / stored['middle_way.nc']:.1f}")
 
 # %%
 # A rule of thumb
@@ -408,12 +277,12 @@ print(
 # Which of the uncompressed layouts moves least through the mount, for which question?
 # Layouts within 2 % of the best are named together.
 
-shapes = [name for name in layouts if "zlib" not in name]
-costs = np.array([moved[name][1:] for name in shapes])
+shapes = np.array([name for name in layouts if "zlib" not in name])
+costs = by_mount[: len(shapes), 1:]
 costs = np.column_stack([costs, costs.sum(axis=1)])
 print(f"{'you ask for':<13}{'best':>8}{'worst':>10}   the best layout")
 for wanted, cost in zip(("fields", "series", "both"), costs.T, strict=True):
-    best = " or ".join(np.array(shapes)[cost < 1.02 * cost.min()])
+    best = " or ".join(shapes[cost < 1.02 * cost.min()])
     print(f"{wanted:<13}{cost.min():>5.1f} MB{cost.max():>7.1f} MB   {best}")
 
 sandbox.stop()
