@@ -234,7 +234,7 @@ for kind, cube in kinds.items():
 # Try it on your own data; it costs one save.
 #
 # Where the metadata lie
-# --------------------------
+# ----------------------
 #
 # To load a cube, Iris reads the description of the data, not the data.
 # How many fetches that takes depends on where it lies.
