@@ -53,6 +53,7 @@ extensions = [
     "claims_page",
     "faults_page",
     "stores_page",
+    "surprises",
     "listings",
 ]
 nitpicky = True
