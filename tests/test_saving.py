@@ -20,7 +20,9 @@ import pytest
 from s3_mounts import (
     MountPointError,
     SaveError,
+    SetupError,
     StoreError,
+    load_checked,
     mount,
     mount_table,
     save_cube,
@@ -615,3 +617,13 @@ def test_a_save_of_a_part_is_refused(sandbox, path, keywords):
     with pytest.raises(SaveError, match="expected to save a whole file at once"):
         save_cube(a_cube(), path, **keywords)
     assert KEY not in sandbox.sizes()
+
+
+@pytest.mark.parametrize("function", [lambda path: save_cube(a_cube(), path), load_checked])
+def test_zarr_says_which_iris_it_needs(sandbox, path, monkeypatch, function):
+    monkeypatch.setattr(iris, "__version__", "3.14.1")
+    with pytest.raises(
+        SetupError, match=r"expected Iris 3.16 or later for Zarr, .* found Iris 3.1"
+    ):
+        function(path.with_suffix(".zarr"))
+    assert not [key for key in sandbox.sizes() if "zarr" in key]

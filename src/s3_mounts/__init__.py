@@ -18,6 +18,7 @@ from s3_mounts.sharing import shared_mount
 
 if TYPE_CHECKING:
     from s3_mounts.saving import save_cube
+    from s3_mounts.zarr_loading import load_checked
 
 __all__ = [
     "Mount",
@@ -28,6 +29,7 @@ __all__ = [
     "SetupError",
     "StoreError",
     "UnmountError",
+    "load_checked",
     "mount",
     "save_cube",
     "shared_mount",
@@ -37,6 +39,7 @@ __all__ = [
     "whole_file_options",
 ]
 
+_LATER = {"load_checked": "s3_mounts.zarr_loading", "save_cube": "s3_mounts.saving"}
 _MOVED = {
     *("CommandError", "Request", "Sandbox", "SandboxError", "Traffic"),
     *("fine_temperature", "sample_path", "shell", "start_sandbox"),
@@ -45,8 +48,8 @@ _MOVED = {
 
 def __getattr__(name: str) -> object:
     """Import boto3 only for who saves, and say where a name has gone."""
-    if name == "save_cube":
-        return importlib.import_module("s3_mounts.saving").save_cube
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     if name in _MOVED:
         raise AttributeError(f"{name} has moved: from s3_sandbox import {name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

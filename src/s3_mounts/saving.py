@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
 import os
 import shutil
 import tempfile
@@ -62,8 +63,8 @@ def save_cube(
     cubes : iris.cube.Cube, or list of iris.cube.Cube
         What to save, lazy or not. They may have been loaded from the same path.
     path : path-like
-        The file, below a mount point of s3fs. Its extension gives the format, as for `iris.save`.
-        Its directory need not exist.
+        The file, below a mount point of s3fs. Its extension gives the format, as for `iris.save`;
+        ``.zarr`` is a Zarr store, see the notes. Its directory need not exist.
     local_directory : path-like, optional
         Where on the local disk the file is made, in a new folder that only you may look into and
         that goes at the end; by default see `tempfile.gettempdir`. Where workers of a Dask
@@ -75,7 +76,7 @@ def save_cube(
         What is mounted: ``bucket``, or ``bucket:/prefix``. By default it is taken from the command
         line of the ``s3fs`` process, which has to run on this machine.
     **keywords
-        For `iris.save`.
+        For `iris.save`. For a Zarr store also ``replace=True``: an old one may go.
 
     Raises
     ------
@@ -100,6 +101,14 @@ def save_cube(
     object is read back. The ETag is a checksum of the content in some cases only. Options of the
     mount that concern an upload, such as ``storage_class``, have no effect.
 
+    A Zarr store, which needs Iris 3.16, is a folder of many objects. On the local disk it takes its
+    size twice, since it is compared in full with a netCDF-4 file of the cubes before the upload;
+    `SaveError` names each difference. Numbers and texts in attributes, which `iris.save` changes,
+    are kept. ``zlib`` compresses without shuffling, since zarr-python misreads what netCDF-C
+    shuffles. Until all objects are stored and compared, nothing there is taken for a store. A store
+    that is there is refused, for S3 cannot replace many objects at once: with ``replace=True`` the
+    old one is lost from the first moment. Load with `load_checked`.
+
     Examples
     --------
     >>> import iris
@@ -116,17 +125,16 @@ def save_cube(
             "expected to save a whole file at once, found append=True or compute=False."
             " Leave it out, or save to the local disk and upload the file when it is complete."
         )
-    mount_point, inside = _below_mount(Path(path))
-    endpoint_url()
+    if Path(path).suffix == ".zarr":
+        importlib.import_module("s3_mounts.zarr").save_store(
+            cubes, path, source, local_directory, max_local_bytes, **keywords
+        )
+        return
+    s3, mount_point, inside, bucket, key = _target(path, source)
     try:
-        s3 = boto3.client("s3")
-        bucket, key = _object_name(mount_point, inside, source, s3.meta.endpoint_url)
         oldest = _next_date(s3, bucket, key)
     except _REFUSALS as error:
-        raise SaveError(
-            f"expected the store to answer for {path}, but: {error}. Nothing was saved. Check the"
-            " credentials, the address and the network."
-        ) from error
+        raise _silent(path, error) from error
 
     folder = _new_folder(local_directory)
     file = folder / Path(inside).name
@@ -159,23 +167,48 @@ def save_cube(
         )
     size = file.stat().st_size
     _remove(folder)
-    shown = _size_at(mount_point / inside)
+    _tell_if_not_shown(path, mount_point / inside, size)
+
+
+def _target(
+    path: str | os.PathLike[str], source: str | None, *, write: bool = True
+) -> tuple[S3Client, Path, str, str, str]:
+    """Find where to save: the mount point, the path below it, the bucket and the key."""
+    mount_point, inside = _below_mount(Path(path), write=write)
+    endpoint_url()
+    try:
+        s3 = boto3.client("s3")
+        return s3, mount_point, inside, *_object_name(mount_point, inside, source, s3)
+    except _REFUSALS as error:
+        raise _silent(path, error) from error
+
+
+def _silent(path: str | os.PathLike[str], error: Exception) -> SaveError:
+    return SaveError(
+        f"expected the store to answer for {path}, but: {error}. Nothing was saved. Check the"
+        " credentials, the address and the network."
+    )
+
+
+def _tell_if_not_shown(path: str | os.PathLike[str], file: Path, size: int) -> None:
+    """Warn if a mount does not show what is stored."""
+    shown = _size_at(file)
     if shown is None:
         warnings.warn(
             f"{path} is stored, but this mount does not show it yet, or does not answer. It may"
             " remember for up to stat_cache_expire seconds that nothing was there: mount it anew to"
             " see it now; with s3fs 1.95 or later the option disable_noobj_cache avoids it.",
-            stacklevel=2,
+            stacklevel=3,
         )
     elif shown != size:
         warnings.warn(
             f"{path} is stored, but this mount does not show it yet: it remembers what was there"
             " for up to stat_cache_expire seconds. Mount it anew to see it now.",
-            stacklevel=2,
+            stacklevel=3,
         )
 
 
-def _below_mount(path: Path) -> tuple[Path, str]:
+def _below_mount(path: Path, *, write: bool = True) -> tuple[Path, str]:
     """Find the mount point around a path, and the path below it, without a look into the mount."""
     path = Path(os.path.abspath(path))
     entry = None
@@ -183,7 +216,7 @@ def _below_mount(path: Path) -> tuple[Path, str]:
         place = mount_table.absolute(folder) / path.relative_to(folder)
         entry = mount_table.containing(place.parent)
         if mount_table.is_s3fs(entry):
-            if not entry.writable:
+            if write and not entry.writable:
                 raise MountPointError(
                     f"expected {entry.path} to be mounted for writing, found it mounted with the"
                     " option ro. Save elsewhere, or mount it without."
@@ -197,7 +230,7 @@ def _below_mount(path: Path) -> tuple[Path, str]:
 
 
 def _object_name(
-    mount_point: Path, inside: str, source: str | None, endpoint: str
+    mount_point: Path, inside: str, source: str | None, s3: S3Client
 ) -> tuple[str, str]:
     """Find the bucket and the key of a path below a mount point."""
     if source is None:
@@ -208,6 +241,7 @@ def _object_name(
                 " the bucket anew, or name it: source='BUCKET' or 'BUCKET:/PREFIX'."
             )
         source, url = found
+        endpoint = s3.meta.endpoint_url
         if store_name(url) != store_name(endpoint):
             raise MountPointError(
                 f"expected {mount_point} to be of the store that boto3 uses, {endpoint}, found"
@@ -292,7 +326,7 @@ def _clear_when_full(folder: Path) -> Iterator[None]:
 def _remove(folder: Path) -> None:
     # After an error the netCDF library keeps a file open, and so its space on the disk.
     with contextlib.suppress(OSError):
-        for file in folder.iterdir():
+        for file in filter(Path.is_file, folder.rglob("*")):
             os.truncate(file, 0)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,0 +1,214 @@
+"""Load cubes from a Zarr store on a mounted bucket: nothing missing, and in few requests."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s3_mounts import saving, zarr
+from s3_mounts.errors import StoreError
+
+if TYPE_CHECKING:
+    from iris.cube import Cube, CubeList
+    from mypy_boto3_s3 import S3Client
+
+_SMALL = 2**20  # bytes; what is smaller is read at once
+_CODING = {"scale_factor", "add_offset", "missing_value", "valid_min", "valid_max", "valid_range"}
+
+
+def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> CubeList:
+    """Load the cubes of a Zarr store on a mounted bucket, or raise an error if a chunk is missing.
+
+    Iris takes a missing chunk for masked points. Here the store is asked for a list of all objects
+    first. Coordinates and other small arrays are read at once, with boto3, bypassing the mount. A
+    large array stays lazy: its chunks are read from the mount when you need them, each once, in
+    three requests, where Iris takes more than a hundred.
+
+    Parameters
+    ----------
+    path : path-like
+        The store, below a mount point of s3fs.
+    source : str, optional
+        What is mounted, see `save_cube`.
+
+    Returns
+    -------
+    iris.cube.CubeList
+        The cubes, not merged.
+
+    Raises
+    ------
+    SetupError
+        If Iris is older than 3.16.
+    MountPointError
+        If the path is not on a mounted bucket.
+    StoreError
+        If there is no whole store: no metadata, or chunks that they promise are missing. Programs
+        that leave out chunks without any data, as xarray does, write such stores on purpose.
+
+    Examples
+    --------
+    >>> from s3_mounts import mount, S3MountsError
+    >>> with mount("climate-data", "my_bucket") as folder:
+    ...     try:
+    ...         load_checked(folder / "missing.zarr")
+    ...     except S3MountsError as error:
+    ...         print(error)
+    expected <a Zarr store of|Iris 3.16 or later>...
+    """
+    iris = zarr._iris()
+    s3, mount_point, inside, bucket, key = saving._target(path, source, write=False)
+    with tempfile.TemporaryDirectory(prefix="s3-mounts-load-") as folder:
+        store = Path(folder, "store")
+        try:
+            listed = zarr._listed(s3, bucket, key)
+            names = [name for name in listed if name.endswith("/.zarray")]
+            _fetch(s3, bucket, key, store, [n for n in listed if "/.z" in f"/{n}"])
+            group = (store / ".zgroup").read_text() if ".zgroup" in listed else "{}"
+            if not names or json.loads(group) != {"zarr_format": 2}:
+                raise StoreError(
+                    f"expected a Zarr store of format 2 in {path}, found {len(listed)} objects,"
+                    f" {len(names)} arrays and {group} in .zgroup."
+                )
+            arrays = {n.rpartition("/")[0]: json.loads((store / n).read_text()) for n in names}
+            chunks = {name: _chunk_names(name, array) for name, array in arrays.items()}
+            missing = [name for names in chunks.values() for name in names if name not in listed]
+            if missing:
+                raise StoreError(
+                    f"expected {sum(map(len, chunks.values())):,} chunks in {path}, found"
+                    f" {len(missing):,} of them missing: {', '.join(missing[:3])}"
+                    f"{', ...' if missing[3:] else ''}. Iris alone would take them for masked."
+                )
+            size = {name: sum(listed[c].size for c in names) for name, names in chunks.items()}
+            large = {
+                name for name in size if len(arrays[name]["shape"]) > 1 and size[name] > _SMALL
+            }
+            made = {name: _Chunks.of(mount_point / inside, name, store / name) for name in large}
+            readers = {name: reader for name, reader in made.items() if reader}
+            if len(readers) < len(made):
+                return iris.load_raw(zarr._url(mount_point / inside))
+            _fetch(s3, bucket, key, store, [c for n in chunks if n not in large for c in chunks[n]])
+            # What is no cube of its own, such as a coordinate of two dimensions, is not lazy.
+            with warnings.catch_warnings(action="ignore"):
+                lazy = large & {cube.var_name for cube in iris.load_raw(zarr._url(store))}
+            _fetch(s3, bucket, key, store, [c for name in large - lazy for c in chunks[name]])
+            cubes = iris.load_raw(zarr._url(store))
+        except saving._REFUSALS as error:
+            raise StoreError(f"expected the store to answer for {path}, but: {error}.") from error
+        for cube in cubes:
+            if cube.var_name in lazy:
+                reader = readers[cube.var_name]
+                if not Path(reader.path, reader.name).is_dir():
+                    raise StoreError(
+                        f"expected the mount to show {reader.path}, which the store has. It may"
+                        " remember that nothing was there: mount it anew."
+                    )
+                cube.data = reader.lazy()
+            else:
+                cube.data  # noqa: B018
+            _realise(cube)
+    return cubes
+
+
+def _fetch(s3: S3Client, bucket: str, key: str, store: Path, names: Iterable[str]) -> None:
+    """Download objects of a store."""
+
+    def fetch(name: str) -> None:
+        file = store / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(s3.get_object(Bucket=bucket, Key=f"{key}/{name}")["Body"].read())
+
+    zarr._each(fetch, names)
+
+
+def _chunk_names(name: str, array: dict[str, Any]) -> list[str]:
+    """Name all chunks of an array."""
+    separator = array.get("dimension_separator", ".")
+    sizes = zip(array["shape"], array["chunks"], strict=True)
+    places = itertools.product(*(range(-(-length // step)) for length, step in sizes))
+    return [f"{name}/{separator.join(map(str, place)) or '0'}" for place in places]
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """An array whose chunks are read from a mount, each by opening its file once."""
+
+    path: str
+    name: str
+    separator: str
+    compressed: bool
+    dtype: Any
+    shape: list[int]
+    chunks: list[int]
+    fill: Any
+
+    @classmethod
+    def of(cls, path: Path, name: str, local: Path) -> _Chunks | None:
+        """Make it from the metadata, or None where more than this is needed to read it."""
+        import numpy as np
+
+        array = json.loads((local / ".zarray").read_text())
+        try:
+            attributes = json.loads((local / ".zattrs").read_text(), strict=False)
+            dtype = np.dtype(array["dtype"])
+        except (OSError, TypeError, ValueError):
+            return None
+        codec = (array["compressor"] or {"id": None})["id"]
+        simple = codec in (None, "zlib") and dtype.kind in "iuf" and array["order"] == "C"
+        if not simple or array["filters"] or _CODING & attributes.keys():
+            return None
+        # As netCDF4 does: a byte is masked only on request.
+        masked = "_FillValue" in attributes or dtype.itemsize > 1
+        fill = (
+            dtype.type(array["fill_value"]) if masked and array["fill_value"] is not None else None
+        )
+        separator = array.get("dimension_separator", ".")
+        sizes = array["shape"], array["chunks"]
+        return cls(str(path), name, separator, codec == "zlib", dtype, *sizes, fill)
+
+    def lazy(self) -> Any:
+        """Make a lazy array."""
+        import dask.array as da
+        import numpy as np
+
+        sizes = zip(self.shape, self.chunks, strict=True)
+        pieces = tuple((*[c] * (n // c), *([n % c] if n % c else [])) for n, c in sizes)
+        meta = np.ma.masked_array(np.empty((0,) * len(pieces), self.dtype), mask=True)
+        make: Any = da.map_blocks
+        return make(self, chunks=pieces, dtype=self.dtype, meta=meta)
+
+    def __call__(self, block_info: Any = None) -> Any:
+        """Read a chunk."""
+        import numpy as np
+
+        about = block_info[None]
+        place = self.separator.join(map(str, about["chunk-location"]))
+        content = Path(self.path, self.name, place).read_bytes()
+        content = zlib.decompress(content) if self.compressed else content
+        whole = np.frombuffer(content, self.dtype).reshape(self.chunks)
+        data = whole[tuple(map(slice, about["chunk-shape"]))].copy()
+        if self.fill is None:
+            return np.ma.masked_array(data)
+        is_fill = np.isnan(data) if self.fill != self.fill else data == self.fill
+        return np.ma.masked_array(data, is_fill, fill_value=self.fill)
+
+
+def _realise(cube: Cube) -> None:
+    """Read all of a cube that is not its own data."""
+    for part in [*cube.dim_coords, *cube.aux_coords]:
+        part.points, part.bounds  # noqa: B018
+    for part in [*cube.cell_measures(), *cube.ancillary_variables()]:
+        part.data  # noqa: B018
+    for mesh in filter(None, [cube.mesh]):
+        for part in filter(None, mesh.coords()):
+            part.points, part.bounds  # noqa: B018
+        for part in filter(None, mesh.connectivities()):
+            part.indices  # noqa: B018
