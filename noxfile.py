@@ -17,6 +17,11 @@ TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
 SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 """What the site shows or names: it is run before the site is built."""
 
+BENCHMARKS = (
+    *("package", "mount_overhead", "traffic", "zarr_requests", "saving", "load", "build", "site"),
+    "lessons",
+)
+
 
 def install(session: nox.Session, group: str) -> None:
     """Install the helper, a group of dependencies, and the programs that lessons and pages call."""
@@ -90,8 +95,7 @@ def bench(session: nox.Session) -> None:
     """Measure all that the site quotes, and the built site, and write benchmarks/results.json."""
     install(session, "browser")
     session.run("python", "-m", "browser.site")
-    names = ("package", "mount_overhead", "traffic", "saving", "load", "build", "site", "lessons")
-    for name in names:
+    for name in BENCHMARKS:
         session.run("python", "-m", f"benchmarks.{name}")
 
 

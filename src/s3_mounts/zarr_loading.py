@@ -62,7 +62,7 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
     ...         load_checked(folder / "missing.zarr")
     ...     except S3MountsError as error:
     ...         print(error)
-    expected <a Zarr store of|Iris 3.16 or later>...
+    expected ... found ...
     """
     iris = zarr._iris()
     s3, mount_point, inside, bucket, key = saving._target(path, source, write=False)
@@ -191,7 +191,7 @@ class _Chunks:
 
         about = block_info[None]
         place = self.separator.join(map(str, about["chunk-location"]))
-        content = Path(self.path, self.name, place).read_bytes()
+        content = self._content(place)
         content = zlib.decompress(content) if self.compressed else content
         whole = np.frombuffer(content, self.dtype).reshape(self.chunks)
         data = whole[tuple(map(slice, about["chunk-shape"]))].copy()
@@ -199,6 +199,9 @@ class _Chunks:
             return np.ma.masked_array(data)
         is_fill = np.isnan(data) if self.fill != self.fill else data == self.fill
         return np.ma.masked_array(data, is_fill, fill_value=self.fill)
+
+    def _content(self, place: str) -> bytes:
+        return Path(self.path, self.name, place).read_bytes()
 
 
 def _realise(cube: Cube) -> None:
