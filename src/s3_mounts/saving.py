@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 import warnings
@@ -32,11 +33,13 @@ from s3_mounts.options import endpoint_url, split_source, store_name
 if TYPE_CHECKING:
     from iris.cube import Cube
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 _REFUSALS = (ClientError, BotoCoreError, Boto3Error)
 _PART = 8 * 2**20
 _MOST_PARTS = 10_000
 """Of one upload, see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
+_MOST_LINKS = 40  # as the kernel allows in a path
 _PIECE = 2**20
 LOOK_LIMIT = 20  # seconds for a mount to show a file
 
@@ -81,13 +84,14 @@ def save_cube(
     Raises
     ------
     MountPointError
-        If the path is not on a mounted bucket, or the bucket is mounted read-only.
+        If the path is not on a mounted bucket, or leads out of it by a link, or the bucket is
+        mounted read-only.
     StoreError
         If ``AWS_ENDPOINT_URL`` is not an address.
     SaveError
-        If there is no room on the local disk, the store refuses or cannot be reached, or it has
-        something other than what was saved. If the file was finished, it is kept:
-        see ``local_file`` of `SaveError`.
+        If the path is a folder or below a file, there is no room on the local disk, the store
+        refuses or cannot be reached, or it has something other than what was saved. If the file
+        was finished, it is kept: see ``local_file`` of `SaveError`.
 
     Warns
     -----
@@ -132,12 +136,18 @@ def save_cube(
         return
     s3, mount_point, inside, bucket, key = _target(path, source)
     try:
+        kind = _kind(s3, bucket, key, _head(s3, bucket, key))
         oldest = _next_date(s3, bucket, key)
     except _REFUSALS as error:
         raise _silent(path, error) from error
+    if kind == stat.S_IFDIR:
+        raise SaveError(
+            f"expected {path} to be a file or nothing yet, found a folder. Nothing was saved. Choose"
+            " another name."
+        )
 
     folder = _new_folder(local_directory)
-    file = folder / Path(inside).name
+    file = folder / Path(path).name
     try:
         _require_room(cubes, folder, max_local_bytes)
         with _clear_when_full(folder):
@@ -174,13 +184,69 @@ def _target(
     path: str | os.PathLike[str], source: str | None, *, write: bool = True
 ) -> tuple[S3Client, Path, str, str, str]:
     """Find where to save: the mount point, the path below it, the bucket and the key."""
-    mount_point, inside = _below_mount(Path(path), write=write)
+    _below_mount(Path(path), write=write)
     endpoint_url()
     try:
         s3 = boto3.client("s3")
-        return s3, mount_point, inside, *_object_name(mount_point, inside, source, s3)
+        return s3, *_destination(s3, Path(path), source, write)
     except _REFUSALS as error:
         raise _silent(path, error) from error
+
+
+def _destination(
+    s3: S3Client, path: Path, source: str | None, write: bool
+) -> tuple[Path, str, str, str]:
+    """Find where a path leads, by the objects alone; refuse a file where a folder has to be."""
+    for _ in range(_MOST_LINKS):
+        mount_point, inside = _below_mount(path, write=write)
+        bucket, key = _object_name(mount_point, inside, source, s3)
+        names = inside.split("/")
+        place = mount_point
+        for number, name in enumerate(names, 1):
+            rest = names[number:]
+            if name == "..":
+                path = place.parent.joinpath(*rest)
+                break
+            here = key.removesuffix("/".join(["", *rest]))
+            found = _head(s3, bucket, here)
+            to_leave = rest[:1] == [".."]
+            kind = _kind(s3, bucket, here, found) if found or to_leave else None
+            if kind == stat.S_IFLNK:
+                target = s3.get_object(Bucket=bucket, Key=here)["Body"].read()
+                path = place.joinpath(os.fsdecode(target.strip()), *rest)
+                break
+            place /= name
+            if rest and (kind == stat.S_IFREG or (to_leave and not kind)):
+                raise SaveError(
+                    f"expected {path} to have folders above it, but {place} is no folder. Nothing"
+                    " was saved. Choose another path."
+                )
+        else:
+            return mount_point, inside, bucket, key
+    raise SaveError(f"expected {path} to lead somewhere, found links that lead in a circle.")
+
+
+def _head(s3: S3Client, bucket: str, key: str) -> HeadObjectOutputTypeDef | None:
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+            return None
+        raise
+
+
+def _kind(
+    s3: S3Client, bucket: str, key: str, found: HeadObjectOutputTypeDef | None
+) -> int | None:
+    """Tell what a new mount shows for a key: a file, a folder, a link, or nothing."""
+    if found:
+        kind = 0
+        with contextlib.suppress(KeyError, ValueError):
+            kind = stat.S_IFMT(int(found["Metadata"]["mode"]))
+        is_folder = found.get("ContentType") == "application/x-directory"
+        return kind or (stat.S_IFDIR if is_folder else stat.S_IFREG)
+    below = s3.list_objects(Bucket=bucket, Prefix=f"{key}/", MaxKeys=1).get("Contents")
+    return stat.S_IFDIR if below or _head(s3, bucket, f"{key}_$folder$") else None
 
 
 def _silent(path: str | os.PathLike[str], error: Exception) -> SaveError:
@@ -210,9 +276,9 @@ def _tell_if_not_shown(path: str | os.PathLike[str], file: Path, size: int) -> N
 
 def _below_mount(path: Path, *, write: bool = True) -> tuple[Path, str]:
     """Find the mount point around a path, and the path below it, without a look into the mount."""
-    path = Path(os.path.abspath(path))
+    path = Path.cwd() / path
     entry = None
-    for folder in reversed(path.parents):
+    for folder in (*reversed(path.parents), path):
         place = mount_table.absolute(folder) / path.relative_to(folder)
         entry = mount_table.containing(place.parent)
         if mount_table.is_s3fs(entry):
@@ -256,12 +322,9 @@ def _next_date(s3: S3Client, bucket: str, key: str) -> float:
 
     With ``use_cache`` it compares whole seconds only, and of the same second takes the old data.
     """
-    try:
-        before = s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            return 0
-        raise
+    before = _head(s3, bucket, key)
+    if not before:
+        return 0
     date = before["LastModified"].timestamp()
     with contextlib.suppress(KeyError, ValueError):
         date = max(date, float(before["Metadata"]["mtime"]))
