@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -19,6 +20,8 @@ class Network:
     ----------
     store : str
         The address of the store.
+    certificate : path-like, optional
+        A file with a certificate for 127.0.0.1 and its key, to speak TLS.
 
     Attributes
     ----------
@@ -26,10 +29,10 @@ class Network:
         The address for s3fs. It is on the loopback interface only.
     """
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, certificate: str | os.PathLike[str] = "") -> None:
         self._process = subprocess.Popen(
             # -P: the modules beside it must not hide others.
-            [sys.executable, "-P", proxy.__file__, store],
+            [sys.executable, "-P", proxy.__file__, store, certificate],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -10,11 +10,13 @@ Faults must break HTTP itself, so a library that speaks it properly is of no use
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import http.client
 import json
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -88,6 +90,7 @@ class Exchange(BaseHTTPRequestHandler):
     def do(self) -> None:
         """Answer a request, or do not."""
         self.length = int(self.headers.get("Content-Length") or 0)
+        self.is_chunked = self.headers.get("Transfer-Encoding") == "chunked"
         fault = self._fault()
         try:
             if fault:
@@ -115,8 +118,10 @@ class Exchange(BaseHTTPRequestHandler):
 
     def body(self, part: float = 1, pause: float = 0) -> bytes:
         """Read the body of the request, or a part of it, perhaps slowly."""
-        if self.length and "Expect" in self.headers:
+        if (self.length or self.is_chunked) and "Expect" in self.headers:
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.is_chunked:
+            return b"".join(iter(self.chunk, b""))
         wanted = int(self.length * part)
         if not pause:
             return self.rfile.read(wanted)
@@ -126,6 +131,13 @@ class Exchange(BaseHTTPRequestHandler):
             pieces.append(self.rfile.read(min(size, wanted - start)))
             time.sleep(pause)
         return b"".join(pieces)
+
+    def chunk(self) -> bytes:
+        """Read a piece of a body whose length nobody has told; an empty one ends it."""
+        size = int(self.rfile.readline(), 16)
+        content = self.rfile.read(size)
+        self.rfile.readline()
+        return content
 
     def forward(
         self, body: bytes | None = None, **changed: str
@@ -157,9 +169,9 @@ class Exchange(BaseHTTPRequestHandler):
             self.wfile.write(body[start : start + size])
             time.sleep(pause)
 
-    def send_error_body(self, status: int, code: str) -> None:
+    def send_error_body(self, status: int, code: str, message: str = "planted") -> None:
         """Answer as S3 does when something is wrong."""
-        body = f"<Error><Code>{code}</Code><Message>planted</Message></Error>".encode()
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
         headers = {"Content-Type": "application/xml", "Content-Length": str(len(body))}
         self.send(status, headers, b"" if self.command == "HEAD" else body)
 
@@ -231,11 +243,14 @@ def slow(exchange: Exchange) -> None:
 
 
 def changed_up(exchange: Exchange) -> None:
-    """Change a byte of what is sent; as S3 does, refuse a body that is not the one signed."""
+    """Change a byte of what is sent; as S3 does, refuse a body that does not fit its checksums."""
     body = bytearray(exchange.body())
     body[len(body) // 2] ^= 1
     signed = exchange.headers.get("x-amz-content-sha256")
-    if signed != hashlib.sha256(body).hexdigest() and signed != "UNSIGNED-PAYLOAD":
+    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    if exchange.headers.get("Content-MD5", digest) != digest:
+        exchange.send_error_body(400, "BadDigest")
+    elif signed != hashlib.sha256(body).hexdigest() and signed != "UNSIGNED-PAYLOAD":
         exchange.send_error_body(400, "XAmzContentSHA256Mismatch")
     else:
         exchange.send(*exchange.forward(bytes(body)))
@@ -256,6 +271,41 @@ def status(exchange: Exchange) -> None:
     exchange.body()
     number = exchange.order.status
     exchange.send_error_body(number, _CODES.get(number, "InternalError"))
+
+
+def changed_unseen(exchange: Exchange) -> None:
+    """Change a byte of what is sent, and have the store compare it with no checksum."""
+    body = bytearray(exchange.body())
+    body[len(body) // 2] ^= 1
+    exchange.send(*exchange.forward(bytes(body), **{"Content-MD5": ""}))
+
+
+def frames_kept(exchange: Exchange) -> None:
+    """Store the frames that boto3 puts around pieces of a body, as if they were content."""
+    framed = "x-amz-trailer", "x-amz-sdk-checksum-algorithm", "x-amz-decoded-content-length"
+    changed = dict.fromkeys((*framed, "Content-Encoding"), "")
+    exchange.send(*exchange.forward(**changed, **{"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}))
+
+
+def frames_refused(exchange: Exchange) -> None:
+    """Refuse a body whose length nobody has told, as some stores do."""
+    if exchange.is_chunked:
+        exchange.body()
+        exchange.send_error_body(exchange.order.status, "MissingContentLength", message="")
+    else:
+        exchange.send(*exchange.forward())
+
+
+def other_etag(exchange: Exchange) -> None:
+    """Give an object an ETag that is no checksum of its content, as with keys of the store."""
+    status, headers, body = exchange.forward()
+    exchange.send(status, headers | {"ETag": '"' + "0" * 32 + '"'}, body)
+
+
+def no_etag(exchange: Exchange) -> None:
+    """Give an object no ETag."""
+    status, headers, body = exchange.forward()
+    exchange.send(status, {k: v for k, v in headers.items() if k.lower() != "etag"}, body)
 
 
 def error_in_success(exchange: Exchange) -> None:
@@ -311,7 +361,8 @@ FAULTS: dict[str, Callable[[Exchange], None]] = {
         *(reset, reset_in_upload, reset_in_answer, closed_in_answer, answer_lost),
         *(hang, hang_in_answer, slow, changed_up, changed_down),
         *(status, error_in_success, short, long, other_range, no_range),
-        *(half_length, double_length),
+        *(half_length, double_length, changed_unseen),
+        *(frames_kept, frames_refused, other_etag, no_etag),
     )
 }
 
@@ -324,6 +375,13 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Speak TLS, where that is ordered, in the connection's own thread."""
+        if self.tls:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close at once: an orderly end before a reset would hide it."""
@@ -377,18 +435,25 @@ class Listener:
 CONNECTIONS = {"refused": Listener.refuse, "unreachable": Listener.ignore}
 
 
-def main(store: str) -> None:
+def main(store: str, certificate: str = "") -> None:
     """Take orders until standard input ends.
 
     Parameters
     ----------
     store : str
         The address of the store.
+    certificate : str, optional
+        A file with a certificate and its key, to speak TLS.
     """
+    scheme = "http"
+    if certificate:
+        scheme = "https"
+        Server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        Server.tls.load_cert_chain(certificate)
     Exchange.store = urlsplit(store).netloc
     Exchange.log_message = lambda *_: None  # type: ignore[method-assign]
     listener = Listener()
-    _report(f"http://127.0.0.1:{listener.port}")
+    _report(f"{scheme}://127.0.0.1:{listener.port}")
     before = ""
     for line in sys.stdin:
         order = Order(**json.loads(line))
@@ -407,4 +472,4 @@ def _report(answer: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import importlib
 import os
 import shutil
@@ -16,7 +17,6 @@ import stat
 import tempfile
 import time
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3_mounts import guardian, mount_table
 from s3_mounts.errors import MountPointError, SaveError, import_extra
 from s3_mounts.options import endpoint_url, split_source, store_name
+from s3_mounts.store import checksums_for
 
 if TYPE_CHECKING:
     from iris.cube import Cube
@@ -101,9 +102,9 @@ def save_cube(
 
     Notes
     -----
-    The store's checksum is compared where it keeps one that boto3 sends, CRC32; otherwise the
-    object is read back. The ETag is a checksum of the content in some cases only. Options of the
-    mount that concern an upload, such as ``storage_class``, have no effect.
+    Each body is sent with its MD5 checksum, and the ETag is compared where it is one of the
+    content; otherwise the object is read back, except from Amazon's store. Options of the mount
+    that concern an upload, such as ``storage_class``, have no effect.
 
     A Zarr store, which needs Iris 3.16, is a folder of many objects. On the local disk it takes its
     size twice, since it is compared in full with a netCDF-4 file of the cubes before the upload;
@@ -187,7 +188,10 @@ def _target(
     _below_mount(Path(path), write=write)
     endpoint_url()
     try:
-        s3 = boto3.client("s3")
+        address = boto3.client("s3").meta.endpoint_url
+        s3 = boto3.client("s3", config=checksums_for(address))
+        for operation in ("PutObject", "UploadPart"):
+            s3.meta.events.register(f"provide-client-params.s3.{operation}", _add_checksum)
         return s3, *_destination(s3, Path(path), source, write)
     except _REFUSALS as error:
         raise _silent(path, error) from error
@@ -412,36 +416,37 @@ def _upload(s3: S3Client, file: Path, bucket: str, key: str, oldest: float) -> N
     s3.upload_file(os.fspath(file), bucket, key, ExtraArgs={"Metadata": notes}, Config=config)
 
 
+def _add_checksum(params: dict[str, Any], **_: Any) -> None:
+    """Have a store refuse a body that is changed on its way, before it replaces anything."""
+    digest = hashlib.md5(params["Body"].read(), usedforsecurity=False).digest()
+    params["Body"].seek(0)
+    params["ContentMD5"] = base64.b64encode(digest).decode()
+
+
 def _difference(s3: S3Client, file: Path, bucket: str, key: str) -> str | None:
     """Compare a file with an object, and say what the store has where they differ."""
-    stored = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    stored = s3.head_object(Bucket=bucket, Key=key)
     size = file.stat().st_size
     if stored["ContentLength"] != size:
         return f"{stored['ContentLength']} bytes in place of {size}"
-    checksum = stored.get("ChecksumCRC32")
-    if checksum:
-        same = checksum.partition("-")[0] in _checksums(file)
-    else:
-        same = _same_content(s3, file, bucket, key)
+    # Some stores give back a checksum that they were sent, so only one of their own is proof.
+    # Amazon's may have none, but does compare all that it is sent.
+    same = stored.get("ETag", "").strip('"') in _etags(file)
+    same = same or store_name(s3.meta.endpoint_url) == store_name(None)
+    same = same or _same_content(s3, file, bucket, key)
     return None if same else "other content of the same size"
 
 
-def _checksums(file: Path) -> tuple[str, str]:
-    """Compute both forms of an object's CRC32, of the content and of the parts' checksums.
-
-    See https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html.
-    """
-    whole = 0
-    parts = b""
+def _etags(file: Path) -> tuple[str, str]:
+    """Compute both forms of a file's ETag, of the content and of the parts' checksums."""
+    whole = hashlib.md5(usedforsecurity=False)
+    parts = []
     with open(file, "rb") as content:
         while part := content.read(_part_size(file)):
-            whole = zlib.crc32(part, whole)
-            parts += zlib.crc32(part).to_bytes(4)
-    return _encoded(whole), _encoded(zlib.crc32(parts))
-
-
-def _encoded(checksum: int) -> str:
-    return base64.b64encode(checksum.to_bytes(4)).decode()
+            whole.update(part)
+            parts.append(hashlib.md5(part, usedforsecurity=False).digest())
+    of_parts = hashlib.md5(b"".join(parts), usedforsecurity=False)
+    return whole.hexdigest(), f"{of_parts.hexdigest()}-{len(parts)}"
 
 
 def _same_content(s3: S3Client, file: Path, bucket: str, key: str) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
@@ -19,7 +20,7 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from s3_mounts.credentials import s3fs_credentials
 from s3_mounts.errors import StoreError
-from s3_mounts.options import AMAZON, split_source
+from s3_mounts.options import AMAZON, split_source, store_name
 
 
 def require_bucket(
@@ -60,6 +61,17 @@ def require_bucket(
             )
         return
     raise StoreError(_refusal(answer.status_code, answer.text, bucket, where))
+
+
+def checksums_for(endpoint: str | None) -> Config:
+    """Choose how boto3 sends checksums: by default in a way that is Amazon's alone.
+
+    Over https it mixes them into the content. Other stores refuse that, or keep it as content.
+    """
+    if store_name(endpoint) == AMAZON:
+        return Config()
+    when = "when_required"
+    return Config(request_checksum_calculation=when, response_checksum_validation=when)
 
 
 def _bucket_url(bucket: str, endpoint: str | None, options: Mapping[str, str]) -> str:

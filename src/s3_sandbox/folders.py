@@ -27,6 +27,7 @@ from s3_mounts.errors import MountPointError, StoreError, UnmountError
 from s3_mounts.mount_table import abandon, entries, mount_points
 from s3_mounts.mounting import unmount
 from s3_mounts.options import store_name
+from s3_mounts.store import checksums_for
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -131,7 +132,7 @@ def bound_client(
 ) -> S3Client:
     """Make a client that stays with one store, whatever the environment says later."""
     only_this = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
-    both = only_this.merge(config) if config else only_this
+    both = checksums_for(endpoint).merge(only_this).merge(config or Config())
     return session.client("s3", endpoint_url=endpoint, config=both)
 
 

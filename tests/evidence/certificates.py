@@ -1,11 +1,19 @@
 """Certificates that nobody but their owner knows."""
 
+import contextlib
 import datetime
+import ipaddress
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+
+def _name(name: str) -> x509.GeneralName:
+    with contextlib.suppress(ValueError):
+        return x509.IPAddress(ipaddress.ip_address(name))
+    return x509.DNSName(name)
 
 
 def make_certificate(folder: Path, *names: str) -> Path:
@@ -18,7 +26,7 @@ def make_certificate(folder: Path, *names: str) -> Path:
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - day)
         .not_valid_after(now + day)
-        .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, names)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([*map(_name, names)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
