@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from s3_mounts import StoreError, mount
+from s3_mounts import StoreError, credentials, mount
 from s3_mounts.store import require_bucket
 
 SECRET = "a-planted-secret"
@@ -23,7 +23,7 @@ def home(sandbox, monkeypatch):
         f"[team]\naws_access_key_id = from-team\naws_secret_access_key = {SECRET}\n",
     )
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / ".aws" / "credentials"))
+    monkeypatch.setattr(credentials, "account_home", lambda: home)
     forget_keys(monkeypatch)
     return home
 
@@ -121,7 +121,7 @@ def test_a_password_file_without_keys_is_a_clear_error(sandbox, mount_point, hom
     assert SECRET not in str(refused.value)
 
 
-def test_a_role_that_is_refused_is_a_clear_error(sandbox, home, monkeypatch):
+def test_a_role_that_is_refused_is_a_clear_error(monkeypatch):
     def refuse(session):
         raise ClientError(
             {"Error": {"Code": "ExpiredToken", "Message": "It has expired"}}, "Assume"
@@ -129,7 +129,7 @@ def test_a_role_that_is_refused_is_a_clear_error(sandbox, home, monkeypatch):
 
     monkeypatch.setattr(botocore.session.Session, "get_credentials", refuse)
     with pytest.raises(StoreError, match=r"expected credentials.*ExpiredToken"):
-        who_asks(sandbox, {})
+        credentials.boto_credentials(botocore.session.Session())
 
 
 def test_no_credentials_at_all_are_a_clear_error(sandbox, mount_point, home):

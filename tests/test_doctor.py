@@ -1,7 +1,9 @@
 import os
 
-from s3_mounts import doctor, guardian, mount, mount_table, program
+from benchmarks.faults.network import Network
+from s3_mounts import credentials, doctor, guardian, mount, mount_table, program
 from s3_mounts.doctor import Result, examine
+from tests.evidence.certificates import make_certificate
 
 
 def by_subject():
@@ -26,7 +28,7 @@ def test_everything_is_there(sandbox, mount_point):
         finding.verdict == "ok" for subject, finding in findings.items() if subject != "mounts"
     )
     assert findings["s3fs"].found.startswith("version 1.")
-    assert findings["credentials"].found == "found by the method env"
+    assert findings["credentials"].found == "s3fs finds them in the environment"
     assert findings["store"].found.startswith(sandbox.endpoint)
     assert str(mount_point) in findings["mounts"].found
 
@@ -55,12 +57,38 @@ def test_a_password_file_of_s3fs_counts(sandbox, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert by_subject()["credentials"].found.startswith("none found")
+    monkeypatch.setattr(credentials, "account_home", lambda: tmp_path)
+    assert "found none" in by_subject()["credentials"].found
     (tmp_path / ".passwd-s3fs").write_text("me:my-secret\n")
     (tmp_path / ".passwd-s3fs").chmod(0o600)
     finding = by_subject()["credentials"]
     assert finding.verdict == "ok"
-    assert "password file" in finding.found
+    assert finding.found == f"s3fs finds them in {tmp_path}/.passwd-s3fs"
+
+
+def test_a_configuration_that_may_not_be_read_is_a_note(monkeypatch, tmp_path):
+    # Root may read any file, but not a folder as one.
+    monkeypatch.setattr(doctor, "FUSE_CONFIGURATION", tmp_path)
+    finding = by_subject()["sharing"]
+    assert finding.verdict == "note"
+    assert f"{tmp_path} cannot be read: Is a directory" in finding.found
+
+
+def test_the_store_of_lessons_is_contacted_too(sandbox, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("S3_MOUNTS_ENDPOINT_URL", sandbox.endpoint)
+    findings = by_subject()
+    assert "cannot be reached" in findings["store"].found
+    assert findings["store of lessons"].found.startswith(f"{sandbox.endpoint} answers")
+
+
+def test_a_certificate_that_is_not_trusted_names_the_variable(sandbox, monkeypatch, tmp_path):
+    certificate = make_certificate(tmp_path, "127.0.0.1")
+    with Network(sandbox.endpoint, certificate) as network:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", network.url)
+        assert "AWS_CA_BUNDLE" in by_subject()["store"].found
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        assert by_subject()["store"].verdict == "ok"
 
 
 def test_a_mount_without_its_process_is_found(sandbox, mount_point):

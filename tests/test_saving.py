@@ -465,6 +465,22 @@ def test_an_interrupted_upload_names_the_file(path, monkeypatch):
     assert iris.load_cube(note.partition(": ")[2])
 
 
+@pytest.mark.parametrize("name", ["x.nc"])
+def test_a_cube_without_data_is_saved_as_iris_does(path, name):
+    save_cube(iris.cube.Cube(shape=(3, 4), long_name="x"), path.with_name(name))
+    assert iris.load_cube(path.with_name(name)).shape == (3, 4)
+
+
+def test_a_token_file_that_is_missing_is_an_error_that_names_it(path, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/reader")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with pytest.raises(SaveError, match=f"expected the store to answer.*{tmp_path}/token"):
+        save_cube(a_cube(), path)
+
+
 def test_an_unknown_format_is_an_error_of_iris(path, temporary):
     with pytest.raises(ValueError, match="no saver"):
         save_cube(a_cube(), path.with_suffix(".unknown"))

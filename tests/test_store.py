@@ -3,10 +3,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import ClientError
 
-from s3_mounts import StoreError, store
+from s3_mounts import StoreError, credentials, store
 from s3_mounts.options import endpoint_url, split_source, store_name
-from s3_mounts.store import require_bucket
+from s3_mounts.store import require_bucket, words
 
 
 def test_sources_are_split():
@@ -14,7 +16,9 @@ def test_sources_are_split():
     assert split_source("climate-data:/a/b/") == ("climate-data", "a/b")
 
 
-@pytest.mark.parametrize("source", ["", ":/a", "s3://climate-data", "climate-data/monthly"])
+@pytest.mark.parametrize(
+    "source", ["", ":/a", "s3://climate-data", "climate-data/monthly", "6f4f:climate-data"]
+)
 def test_what_is_no_source_is_a_clear_error(source):
     with pytest.raises(StoreError, match=f"expected the name of a bucket.*found '{source}'"):
         split_source(source)
@@ -136,11 +140,64 @@ def asked_with(monkeypatch, endpoint, options):
     def send(request, timeout, trust):
         request.trust = trust
         asked.append(request)
-        return SimpleNamespace(status_code=200, text="", headers={})
+        return SimpleNamespace(status_code=200, text="<ListBucketResult/>", headers={})
 
     monkeypatch.setattr(store, "send", send)
     require_bucket("climate-data", endpoint, options=options)
     return asked[0]
+
+
+def answering(monkeypatch, status, text, headers=()):
+    answer = SimpleNamespace(status_code=status, text=text, headers=dict(headers))
+    monkeypatch.setattr(store, "send", lambda request, timeout, trust: answer)
+
+
+def test_a_region_that_is_named_in_the_text_alone_passes_as_with_s3fs(sandbox, monkeypatch):
+    code = "<Code>AuthorizationHeaderMalformed</Code>"
+    answering(monkeypatch, 400, f"{code}<Region>uk-1</Region>")
+    require_bucket(sandbox.bucket)
+
+
+@pytest.mark.parametrize("text", ["", "<html>It works!</html>", "{}"])
+def test_an_address_that_is_no_object_store_is_refused(sandbox, monkeypatch, text):
+    answering(monkeypatch, 200, text)
+    with pytest.raises(StoreError, match="expected an object store at .*, found something else"):
+        require_bucket(sandbox.bucket, STORE)
+
+
+def test_a_prefix_without_objects_is_refused_where_a_list_has_no_count(sandbox, monkeypatch):
+    answering(monkeypatch, 200, "<ListBucketResult></ListBucketResult>")
+    with pytest.raises(StoreError, match="expected objects under the prefix 'monthly'"):
+        require_bucket(f"{sandbox.bucket}:/monthly", STORE)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "said"),
+    [
+        ("MissingContentLength", None, "the store answers 411 MissingContentLength to PutObject"),
+        ("Unknown", "Unknown", "the store answers 411 to PutObject"),
+        ("411", "Length Required.", "the store answers 411 to PutObject: Length Required"),
+        (
+            "AuthorizationHeaderMalformed",
+            "The region is wrong",
+            "the store answers 411 AuthorizationHeaderMalformed to PutObject: The region is wrong."
+            " Set AWS_DEFAULT_REGION to the region of the store",
+        ),
+    ],
+)
+@pytest.mark.parametrize("uploaded", [False, True])
+def test_an_answer_without_words_is_not_passed_on_as_none(code, message, said, uploaded):
+    answer = {"Error": {"Code": code, "Message": message}}
+    answer["ResponseMetadata"] = {"HTTPStatusCode": 411}
+    error = ClientError(answer, "PutObject")
+    if uploaded:
+        with pytest.raises(S3UploadFailedError) as caught:
+            try:
+                raise error
+            except ClientError:
+                raise S3UploadFailedError("Failed to upload: None")  # noqa: B904
+        error = caught.value
+    assert words(error) == said
 
 
 def test_a_bucket_that_is_there_passes(sandbox):
@@ -149,11 +206,13 @@ def test_a_bucket_that_is_there_passes(sandbox):
 
 def test_credentials_that_were_mended_are_used(sandbox, monkeypatch, tmp_path):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_PROFILE", "mine")
-    with pytest.raises(StoreError, match=r"expected credentials.*mine"):
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr(credentials, "account_home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".aws").mkdir()
+    with pytest.raises(StoreError, match=r"expected credentials.*found none"):
         require_bucket(sandbox.bucket, sandbox.endpoint)
-    (tmp_path / "credentials").write_text(
-        "[mine]\naws_access_key_id = me\naws_secret_access_key = my-secret\n"
+    (tmp_path / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id = me\naws_secret_access_key = my-secret\n"
     )
     require_bucket(sandbox.bucket, sandbox.endpoint)

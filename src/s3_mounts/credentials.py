@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import botocore.session
+from botocore.configloader import raw_config_parse
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,33 +28,79 @@ def boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials |
         session.get_scoped_config()  # it raises where there is no such profile
         credentials = session.get_credentials()
         return credentials.get_frozen_credentials() if credentials else None
-    except (BotoCoreError, ClientError) as error:
-        raise StoreError(f"expected credentials for the object store, found: {error}.") from error
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise StoreError(
+            f"expected credentials for the object store, but: {error}. Check the variables of the"
+            " environment that begin with AWS, and ~/.aws."
+        ) from error
 
 
 def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredentials | None:
     """Find credentials where s3fs does; the lesson "Credentials and other stores" has the order."""
+    return find_credentials(bucket, options)[1]
+
+
+def find_credentials(
+    bucket: str | None, options: Mapping[str, str]
+) -> tuple[str, ReadOnlyCredentials | None]:
+    """Find where s3fs has its credentials from, and which; for any bucket where none is named.
+
+    Unlike boto3 it reads no other variable, no ``~/.aws/config``, and the home of the account.
+    """
     if options.get("public_bucket") == "1":
-        return None
+        return "nowhere", None
     if "passwd_file" in options:
-        return _in_password_file(Path(options["passwd_file"]), bucket)
-    has_keys = bool(os.environ.get("AWS_ACCESS_KEY_ID"))
-    if "AWS_CREDENTIAL_FILE" in os.environ and not has_keys:
-        return _in_password_file(Path(os.environ["AWS_CREDENTIAL_FILE"]), bucket)
-    # boto3 would let a profile that is asked for win over the environment; s3fs does not.
-    profile = None if has_keys else options.get("profile")
-    # The handlers are for service clients, and loading them takes a third of a whole mount.
-    session = botocore.session.Session(profile=profile, include_builtin_handlers=False)
-    found = boto_credentials(session)
-    if found:
-        return found
-    for path in (Path.home() / ".passwd-s3fs", Path("/etc/passwd-s3fs")):
+        path = Path(options["passwd_file"])
+        return str(path), _in_password_file(path, bucket)
+    names = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+    key, secret, token = (os.environ.get(f"AWS_{name}") for name in names)
+    if key and secret:
+        return "the environment", ReadOnlyCredentials(key, secret, token)
+    if key or secret:
+        raise StoreError(
+            "expected both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, found one"
+            " alone. Set the other one, or unset it."
+        )
+    if "AWS_CREDENTIAL_FILE" in os.environ:
+        path = Path(os.environ["AWS_CREDENTIAL_FILE"])
+        return str(path), _in_password_file(path, bucket)
+    profiles = account_home() / ".aws" / "credentials"
+    profile = options.get("profile") or "default"
+    if os.access(profiles, os.R_OK):
+        try:
+            found = raw_config_parse(str(profiles)).get(profile, {})
+        except BotoCoreError as error:
+            raise StoreError(f"expected to read {profiles}, but: {error}. Correct it.") from error
+        keys = [found.get(f"aws_{name.lower()}") for name in names]
+        if keys[0] and keys[1]:
+            return f"{profiles}, [{profile}]", ReadOnlyCredentials(*keys)
+    for path in (Path(os.environ.get("HOME", "/"), ".passwd-s3fs"), Path("/etc/passwd-s3fs")):
         if os.access(path, os.R_OK):
-            return _in_password_file(path, bucket)
-    raise StoreError(NONE_FOUND)
+            return str(path), _in_password_file(path, bucket)
+    raise StoreError(f"{NONE_FOUND}{_only_for_boto(profiles, profile)}")
 
 
-def _in_password_file(path: Path, bucket: str) -> ReadOnlyCredentials:
+def account_home() -> Path:
+    """Find the home of the account, whatever the environment says."""
+    with contextlib.suppress(KeyError):
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    return Path("/")
+
+
+def _only_for_boto(profiles: Path, profile: str) -> str:
+    """Say what s3fs does not see."""
+    with contextlib.suppress(StoreError):
+        session = botocore.session.Session()
+        if boto_credentials(session):
+            found = session.get_credentials()
+            return (
+                f" boto3 finds some by the method {found.method}, but s3fs looks in the"
+                f" environment, in {profiles} under [{profile}], and in password files only."
+            )
+    return ""
+
+
+def _in_password_file(path: Path, bucket: str | None) -> ReadOnlyCredentials:
     try:
         lines = re.findall(r"(?m)^[^#\s].*", path.read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -67,7 +116,7 @@ def _in_password_file(path: Path, bucket: str) -> ReadOnlyCredentials:
         for line in lines
         for whose, key, secret in re.findall(r"^([^:]+:)?([^:]+):([^:]+)$", line.strip())
     }
-    pair = keys.get(bucket) or keys.get("")
+    pair = keys.get(bucket or "") or keys.get("") or (not bucket and next(iter(keys.values()), None))
     if not pair:
         raise StoreError(
             f"expected a line ID:SECRET in {path}, or {bucket}:ID:SECRET for this bucket alone,"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import botocore.session
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
 from s3_mounts import guardian, mount_table
-from s3_mounts.credentials import s3fs_credentials
+from s3_mounts.credentials import find_credentials
 from s3_mounts.errors import SetupError, StoreError
 from s3_mounts.options import endpoint_url
 from s3_mounts.program import (
@@ -24,7 +24,12 @@ from s3_mounts.program import (
     missing_programs,
     s3fs_version,
 )
-from s3_mounts.store import send
+from s3_mounts.store import send, way_out
+
+
+FUSE_CONFIGURATION = Path("/etc/fuse.conf")
+STORES = {"AWS_ENDPOINT_URL": "store", "S3_MOUNTS_ENDPOINT_URL": "store of lessons"}
+"""Which environment variable has the address of which store."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ class Result:
 def examine() -> list[Result]:
     """Look at everything that mounting a bucket depends on."""
     return [
-        *(_program(), _fuse(), _fusermount(), _sharing(), _credentials(), _store(), _leftovers()),
-        _other_programs(),
+        *(_program(), _fuse(), _fusermount(), _sharing(), _credentials(), *_stores()),
+        *(_leftovers(), _other_programs()),
     ]
 
 
@@ -100,8 +105,12 @@ def _fusermount() -> Result:
 
 
 def _sharing() -> Result:
-    configuration = Path("/etc/fuse.conf")
-    lines = configuration.read_text().splitlines() if configuration.exists() else []
+    configuration = FUSE_CONFIGURATION
+    try:
+        lines = configuration.read_text().splitlines() if configuration.exists() else []
+    except OSError as error:
+        found = f"{configuration} cannot be read: {error.strerror}. Ask who may"
+        return Result("note", "sharing", f"{found} use the option allow_other.")
     if "user_allow_other" in (line.strip() for line in lines):
         return Result("ok", "sharing", f"allowed: user_allow_other is set in {configuration}")
     return Result(
@@ -114,39 +123,32 @@ def _sharing() -> Result:
 
 def _credentials() -> Result:
     try:
-        credentials = botocore.session.Session().get_credentials()
-    except BotoCoreError as error:
-        return Result("note", "credentials", str(error))
-    if credentials:
-        return Result("ok", "credentials", f"found by the method {credentials.method}")
-    try:
-        s3fs_credentials("", {})
-    except StoreError:
-        return Result(
-            "note",
-            "credentials",
-            "none found. The sandbox brings its own; for your own bucket put them in"
-            " ~/.aws/credentials.",
-        )
-    return Result(
-        "ok", "credentials", "found in a password file of s3fs, which boto3 does not read"
-    )
-
-
-def _store() -> Result:
-    try:
-        endpoint = endpoint_url()
+        where, _ = find_credentials(None, {})
     except StoreError as error:
-        return Result("note", "store", str(error))
-    if not endpoint:
-        return Result(
-            "ok", "store", "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)"
-        )
+        told = f"{error} The sandbox brings its own."
+        return Result("note", "credentials", told)
+    return Result("ok", "credentials", f"s3fs finds them in {where}")
+
+
+def _stores() -> Iterator[Result]:
+    for variable, subject in STORES.items():
+        address = os.environ.get(variable)
+        if address:
+            yield Result(*_store(subject, address))
+        elif subject == "store":
+            found = f"Amazon S3; set {variable} for another one (not contacted)"
+            yield Result("ok", subject, found)
+
+
+def _store(subject: str, address: str) -> tuple[str, str, str]:
     try:
+        endpoint = endpoint_url(address)
         answer = send(AWSRequest("GET", endpoint), timeout=5)
+    except StoreError as error:
+        return "note", subject, str(error)
     except BotoCoreError as error:
-        return Result("note", "store", f"{endpoint} cannot be reached: {error}")
-    return Result("ok", "store", f"{endpoint} answers with status {answer.status_code}")
+        return "note", subject, f"{address} cannot be reached: {error}. {way_out(error)}"
+    return "ok", subject, f"{address} answers with status {answer.status_code}"
 
 
 def _leftovers() -> Result:

@@ -179,7 +179,10 @@ def mount(
     arguments = [word for option in all_options for word in ("-o", option)]
     with _free_directory(mount_point), tempfile.TemporaryFile() as log:
         deadline = time.monotonic() + timeout
-        environment = os.environ | ({} if keep else guardian.guard(mount_point))
+        # s3fs does not know the name that boto3 has for the certificates to trust.
+        bundle = os.environ.get("AWS_CA_BUNDLE")
+        environment = {"CURL_CA_BUNDLE": bundle} if bundle else {}
+        environment |= os.environ | ({} if keep else guardian.guard(mount_point))
         process = subprocess.Popen(
             [program, source, mount_point, "-f", *arguments],
             stdin=subprocess.DEVNULL,

@@ -220,10 +220,11 @@ def endpoint_url(option: str | None = None) -> str | None:
 def split_source(source: str) -> tuple[str, str]:
     """Split what s3fs mounts into bucket and prefix."""
     bucket, _, prefix = source.partition(":")
-    if not bucket or "/" in bucket or prefix.startswith("//"):
+    if not bucket or "/" in bucket or prefix.startswith("//") or prefix[:1] not in ("", "/"):
         raise StoreError(
             "expected the name of a bucket, or BUCKET:/PREFIX for a part of it, such as"
-            f" 'climate-data:/monthly', found {source!r}."
+            f" 'climate-data:/monthly', found {source!r}. s3fs takes no other form, and none for"
+            " the bucket of a tenant."
         )
     return bucket, prefix.strip("/")
 

@@ -25,18 +25,19 @@ import boto3
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from s3_mounts import guardian, mount_table
 from s3_mounts.errors import MountPointError, SaveError, import_extra
 from s3_mounts.options import endpoint_url, split_source, store_name
-from s3_mounts.store import checksums_for
+from s3_mounts.store import checksums_for, way_out, words
 
 if TYPE_CHECKING:
     from iris.cube import Cube
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-_REFUSALS = (ClientError, BotoCoreError, Boto3Error)
+_REFUSALS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError, OSError)
 _PART = 8 * 2**20
 _MOST_PARTS = 10_000
 """Of one upload, see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
@@ -163,8 +164,8 @@ def save_cube(
         difference = _difference(s3, file, bucket, key)
     except _REFUSALS as error:
         raise SaveError(
-            f"expected to store {key} in the bucket {bucket}, but: {error}. What was there"
-            f" before is replaced as a whole or not at all. {kept}",
+            f"expected to store {key} in the bucket {bucket}, but: {words(error)}. What was"
+            f" there before is replaced as a whole or not at all. {kept}",
             file,
         ) from error
     except BaseException as error:
@@ -255,25 +256,18 @@ def _kind(
 
 def _silent(path: str | os.PathLike[str], error: Exception) -> SaveError:
     return SaveError(
-        f"expected the store to answer for {path}, but: {error}. Nothing was saved. Check the"
-        " credentials, the address and the network."
+        f"expected the store to answer for {path}, but: {words(error)}. Nothing was saved. Check"
+        f" the credentials. {way_out(error)}"
     )
 
 
 def _tell_if_not_shown(path: str | os.PathLike[str], file: Path, size: int) -> None:
     """Warn if a mount does not show what is stored."""
-    shown = _size_at(file)
-    if shown is None:
+    if _size_at(file) != size:
         warnings.warn(
             f"{path} is stored, but this mount does not show it yet, or does not answer. It may"
-            " remember for up to stat_cache_expire seconds that nothing was there: mount it anew to"
-            " see it now; with s3fs 1.95 or later the option disable_noobj_cache avoids it.",
-            stacklevel=3,
-        )
-    elif shown != size:
-        warnings.warn(
-            f"{path} is stored, but this mount does not show it yet: it remembers what was there"
-            " for up to stat_cache_expire seconds. Mount it anew to see it now.",
+            " remember for up to stat_cache_expire seconds what was there: mount it anew to see it"
+            " now. If nothing was there, disable_noobj_cache of s3fs 1.95 or later avoids this.",
             stacklevel=3,
         )
 
@@ -365,11 +359,11 @@ def _require_room(cubes: Cube | Sequence[Cube], folder: Path, limit: int | None)
 
 
 def _estimated_size(cube: Cube) -> int:
-    """Estimate what a cube takes in a file, without compression."""
+    """Estimate what a cube, which may have no data, takes in a file, without compression."""
     coordinates = [*cube.dim_coords, *cube.aux_coords]
     arrays = [cube.core_data(), *(coordinate.core_points() for coordinate in coordinates)]
     arrays += [c.core_bounds() for c in coordinates if c.has_bounds()]
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in arrays if array is not None)
 
 
 @contextlib.contextmanager

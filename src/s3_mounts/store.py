@@ -7,13 +7,14 @@ import re
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import InsecureRequestWarning
@@ -48,13 +49,20 @@ def require_bucket(
     except BotoCoreError as error:
         raise StoreError(
             f"expected an object store at {where}, but it cannot be reached: {error}."
-            " Check the address, the network and any proxy."
+            f" {way_out(error)}"
         ) from error
 
     # These name the region that the bucket is in; s3fs follows them by itself.
     elsewhere = answer.status_code in (301, 307) or "AuthorizationHeaderMalformed" in answer.text
-    if answer.status_code < 300 or (elsewhere and "x-amz-bucket-region" in answer.headers):
-        if prefix and "<KeyCount>0</KeyCount>" in answer.text:
+    if elsewhere and ("x-amz-bucket-region" in answer.headers or "<Region>" in answer.text):
+        return
+    if answer.status_code < 300:
+        if "<ListBucketResult" not in answer.text:
+            raise StoreError(
+                f"expected an object store at {where}, found something else: what answers does not"
+                f" list the bucket {bucket!r}. Check the address."
+            )
+        if prefix and "<Contents" not in answer.text:
             raise StoreError(
                 f"expected objects under the prefix {prefix!r} of the bucket {bucket!r} at"
                 f" {where}, found none. Check the spelling."
@@ -72,6 +80,32 @@ def checksums_for(endpoint: str | None) -> Config:
         return Config()
     when = "when_required"
     return Config(request_checksum_calculation=when, response_checksum_validation=when)
+
+
+def way_out(error: Exception) -> str:
+    """Say what to do where a store cannot be reached."""
+    if "certificate" in str(error).lower():
+        return (
+            "Name the file with the certificate of its authority in AWS_CA_BUNDLE; for the command"
+            " s3fs it is CURL_CA_BUNDLE."
+        )
+    return "Check the address, the network and any proxy."
+
+
+def words(error: BaseException) -> str:
+    """Say what went wrong: the libraries pass on an answer without words as None, or Unknown."""
+    answer = error if isinstance(error, ClientError) else error.__context__
+    if not isinstance(answer, ClientError):
+        return str(error).rstrip(".")
+    response: Any = answer.response
+    status = str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+    code, message = (response["Error"].get(name) or "" for name in ("Code", "Message"))
+    said = dict.fromkeys(word for word in (status, code) if word not in ("", "Unknown", "None"))
+    told = f"the store answers {' '.join(said)} to {answer.operation_name}"
+    told += f": {message.rstrip('.')}" if message not in ("", "Unknown", "None") else ""
+    if code == "AuthorizationHeaderMalformed":
+        told += ". Set AWS_DEFAULT_REGION to the region of the store"
+    return told
 
 
 def _bucket_url(bucket: str, endpoint: str | None, options: Mapping[str, str]) -> str:

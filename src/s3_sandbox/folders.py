@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from s3_mounts import guardian
 from s3_mounts.errors import MountPointError, StoreError, UnmountError
@@ -41,6 +42,10 @@ _TO_LOCK = 60
 
 SOON = Config(connect_timeout=5, retries={"total_max_attempts": 2})
 """A store that cannot be reached must not hold up every sandbox that starts."""
+
+
+REFUSALS = (ClientError, BotoCoreError, ResponseParserError)
+"""What a request to a store can raise; the last one where it does not speak S3."""
 
 
 def make_folder(**note: str | None) -> tuple[Path, IO[str]]:

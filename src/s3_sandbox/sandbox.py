@@ -21,10 +21,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3_mounts.credentials import NONE_FOUND, boto_credentials
 from s3_mounts.errors import StoreError
 from s3_mounts.options import endpoint_url, store_name
-from s3_mounts.store import require_bucket
+from s3_mounts.store import require_bucket, words
 from s3_sandbox.data import sample_path, use_packaged_coastlines
 from s3_sandbox.errors import SandboxError
 from s3_sandbox.folders import (
+    REFUSALS,
     SOON,
     bound_client,
     make_folder,
@@ -152,9 +153,9 @@ class Sandbox:
         key = f"{self.prefix}{key or Path(path).name}"
         try:
             self.client.upload_file(os.fspath(path), self.bucket, key)
-        except (Boto3Error, ClientError, BotoCoreError) as error:
+        except (Boto3Error, *REFUSALS) as error:
             raise StoreError(
-                f"expected to store {key!r} in the bucket {self.bucket!r}, but: {error}. Choose a"
+                f"expected to store {key!r} in the bucket {self.bucket!r}, but: {words(error)}. Choose a"
                 " bucket to which you may write."
             ) from error
 
@@ -483,9 +484,9 @@ def _create_prefix(s3: S3Client, bucket: str, prefix: str) -> None:
                 " stored, found nothing below it: this store has no folders for s3fs."
                 " Choose another store."
             )
-    except (ClientError, BotoCoreError) as error:
+    except REFUSALS as error:
         raise StoreError(
-            f"expected to write below {prefix!r} in your bucket {bucket!r}, but: {error}."
+            f"expected to write below {prefix!r} in your bucket {bucket!r}, but: {words(error)}."
             " Choose a bucket to which you may write."
         ) from error
 

@@ -88,7 +88,19 @@ def test_the_helper_trusts_what_s3fs_is_told_to_trust(sandbox, mount_point, secu
     port, _ = secure
     monkeypatch.setenv("no_proxy", NAME)
     options = [f"url=https://{NAME}:{port}", "use_path_request_style"]
-    with pytest.raises(StoreError, match="certificate verify failed"):
+    with pytest.raises(StoreError, match="certificate verify failed.*AWS_CA_BUNDLE"):
         mount(sandbox.source, mount_point, options)
     with mount(sandbox.source, mount_point, [*options, "no_check_certificate"]) as folder:
+        assert [path.name for path in folder.iterdir()] == ["air_temp.pp"]
+
+
+def test_s3fs_of_the_helper_trusts_what_boto3_is_told_to_trust(
+    sandbox, mount_point, secure, monkeypatch
+):
+    port, certificate = secure
+    monkeypatch.setenv("no_proxy", NAME)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    options = [f"url=https://{NAME}:{port}", "use_path_request_style"]
+    with mount(sandbox.source, mount_point, options) as folder:
         assert [path.name for path in folder.iterdir()] == ["air_temp.pp"]
