@@ -41,7 +41,12 @@ SOURCES = {
         "environment",
     ),
     "the configuration file": ({".aws/config": PROFILES}, {}, [], None),
-    "credential_process": ({".aws/config": f"[default]\ncredential_process = {PROCESS}"}, {}, [], None),
+    "credential_process": (
+        {".aws/config": f"[default]\ncredential_process = {PROCESS}"},
+        {},
+        [],
+        None,
+    ),
     "AWS_SHARED_CREDENTIALS_FILE": (
         {"elsewhere": PROFILES},
         {"AWS_SHARED_CREDENTIALS_FILE": "HOME/elsewhere"},
@@ -139,14 +144,12 @@ def test_the_model_finds_what_the_real_program_takes(sandbox, mount_point, home,
     assert whose_key(sandbox, mount_point, home, [*options, *pointing]) == expected
     found = pytest.raises(StoreError) if expected is None else contextlib.nullcontext()
     with found:
-        model = credentials.s3fs_credentials(sandbox.bucket, option_values(options))
+        _, model = credentials.find_credentials(sandbox.bucket, option_values(options))
         assert model.access_key == expected
 
 
 @pytest.mark.parametrize("source", [name for name, given in SOURCES.items() if not given[2]])
-def test_doctor_says_ok_for_what_the_real_program_takes_and_for_nothing_else(
-    home, arrange, source
-):
+def test_doctor_says_ok_for_what_the_real_program_takes_and_for_nothing_else(home, arrange, source):
     arrange(source)
     [found] = [finding for finding in examine() if finding.subject == "credentials"]
     assert found.verdict == ("note" if SOURCES[source][-1] is None else "ok")

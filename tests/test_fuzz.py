@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from s3_mounts import S3MountsError, StoreError, mount, mount_table
-from s3_mounts.credentials import s3fs_credentials
+from s3_mounts.credentials import find_credentials
 from s3_mounts.guardian import VARIABLE
 from s3_mounts.options import endpoint_url, option_values, split_source
 from s3_mounts.program import s3fs_version
@@ -58,7 +58,7 @@ def test_a_password_file_is_understood_or_refused(tmp_path, text):
     file = tmp_path / "key"
     file.write_text(text)
     with contextlib.suppress(StoreError):
-        found = s3fs_credentials("climate-data", {"passwd_file": str(file)})
+        _, found = find_credentials("climate-data", {"passwd_file": str(file)})
         assert found.access_key
         assert found.secret_key
 

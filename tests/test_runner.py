@@ -67,6 +67,17 @@ def test_the_verdict_comes_from_what_happened(planted):
     assert {outcome.verdict for outcome in outcomes} == set(operations.VERDICTS)
 
 
+def test_what_is_not_begun_in_time_is_untried(planted, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    outcomes = check_operations(planted, planted, timeout=1, limit=0.5, scratch=scratch)
+    hung = [outcome.subject for outcome in outcomes].index("hangs")
+    late = outcomes[hung + 1 :]
+    assert {(o.verdict, o.found) for o in late} == {("untried", operations.NOT_IN_TIME)}
+    assert len(late) == 3
+    assert not os.listdir(scratch)
+
+
 def test_nothing_is_left_of_what_hung(planted):
     check_operations(planted, planted, kinds=["others"], timeout=0.5)
     pid = int((planted.parent / "pid").read_text())

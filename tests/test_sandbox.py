@@ -1,16 +1,18 @@
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
 import boto3
+import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 
 from s3_mounts import StoreError, mount, mount_table
 from s3_sandbox import Sandbox, SandboxError, start_sandbox
 from s3_sandbox.data import use_packaged_coastlines
-from s3_sandbox.folders import bound_client, remove_prefix
+from s3_sandbox.folders import bound_client, remove_prefix, what_is_left, what_will_stay
 from s3_sandbox.sandbox import OWN_BUCKET, OWN_ENDPOINT, _own_store, stop_all
 from s3_sandbox.server import Server
 
@@ -311,6 +313,74 @@ def test_old_versions_and_unfinished_uploads_are_removed_and_those_of_others_kep
     assert "DeleteMarkers" not in versions
     uploads = s3.list_multipart_uploads(Bucket=own_bucket)["Uploads"]
     assert [upload["Key"] for upload in uploads] == ["theirs"]
+
+
+def refusing(monkeypatch, *operations, code="AccessDenied", status=403, only=lambda given: True):
+    """Have the store refuse some requests of boto3."""
+    call = botocore.client.BaseClient._make_api_call
+
+    def refuse(self, operation, given):
+        if operation in operations and only(given):
+            answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(answer, operation)
+        return call(self, operation, given)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", refuse)
+
+
+def test_what_a_bucket_with_versions_keeps_is_said_before_and_after(
+    own_bucket, monkeypatch, capsys
+):
+    s3 = boto3.client("s3")
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=own_bucket, VersioningConfiguration=enabled)
+    with monkeypatch.context() as patch:
+        refusing(patch, "DeleteObject", only=lambda given: "VersionId" in given)
+        with start_sandbox("climate-data", ["air_temp.pp"]):
+            before = capsys.readouterr().out
+        after = capsys.readouterr().err
+    assert "It keeps versions (enabled)" in before
+    # The prefix and the file, and a marker for each.
+    assert re.search(r"Left in your bucket our-data below .*: 4 versions, 28,304 bytes", after)
+
+
+def test_a_bucket_with_retention_is_named_before(monkeypatch, capsys, sandbox):
+    sandbox.client.create_bucket(Bucket="kept-data", ObjectLockEnabledForBucket=True)
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+    sandbox.client.put_object_lock_configuration(Bucket="kept-data", ObjectLockConfiguration=lock)
+    told = what_will_stay(sandbox.client, "kept-data")
+    assert "It has retention: nobody can remove a version for 30 days" in told
+    assert what_will_stay(sandbox.client, sandbox.bucket) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [(403, "perhaps unfinished uploads, which cannot be listed: the store answers 403"), (501, "")],
+)
+def test_what_may_not_be_listed_is_not_called_nothing(own_bucket, monkeypatch, status, left):
+    s3 = boto3.client("s3")
+    refusing(monkeypatch, "ListMultipartUploads", code="X", status=status)
+    found = what_is_left(s3, own_bucket, "mine/")
+    assert found.startswith(left)
+    assert bool(found) == bool(left)
+
+
+def test_one_version_that_may_not_be_removed_does_not_keep_the_others(own_bucket, monkeypatch):
+    s3 = boto3.client("s3")
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=own_bucket, VersioningConfiguration=enabled)
+    for key in ("mine/a", "mine/b"):
+        s3.put_object(Bucket=own_bucket, Key=key, Body=b"x")
+    with monkeypatch.context() as patch:
+        refusing(
+            patch,
+            "DeleteObject",
+            only=lambda given: given["Key"] == "mine/a" and "VersionId" in given,
+        )
+        remove_prefix(s3, own_bucket, "mine/")
+    versions = s3.list_object_versions(Bucket=own_bucket, Prefix="mine/")
+    assert [version["Key"] for version in versions["Versions"]] == ["mine/a"]
 
 
 def test_what_cannot_be_removed_is_said(own_bucket, monkeypatch):

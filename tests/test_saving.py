@@ -384,9 +384,7 @@ def test_a_store_that_may_not_be_read_is_an_error_before_anything_is_saved(
 
 @pytest.mark.parametrize("damage", ["shorter", "other content"])
 @pytest.mark.parametrize("parts", [False, True])
-def test_what_differs_in_the_store_is_an_error(
-    sandbox, path, in_parts, monkeypatch, damage, parts
-):
+def test_what_differs_in_the_store_is_an_error(sandbox, path, in_parts, monkeypatch, damage, parts):
     upload = saving._upload
 
     def upload_damaged(s3, file, *arguments):

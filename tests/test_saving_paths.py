@@ -111,9 +111,9 @@ def test_a_link_that_leads_nowhere_on_the_bucket_is_refused(
 def test_a_folder_as_target_is_refused_and_stays(sandbox, mount_point, key):
     put(sandbox, key)
     before = sandbox.sizes()
-    with mount(sandbox.source, mount_point) as folder:
-        with pytest.raises(SaveError, match=r"/1990.nc to be a file or nothing yet, found a folder"):
-            save(folder / "1990.nc")
+    refused = pytest.raises(SaveError, match=r"1990.nc to be a file or nothing yet, found a folder")
+    with mount(sandbox.source, mount_point) as folder, refused:
+        save(folder / "1990.nc")
     assert sandbox.sizes() == before
 
 
@@ -121,9 +121,9 @@ def test_a_folder_as_target_is_refused_and_stays(sandbox, mount_point, key):
 def test_a_file_above_the_target_is_refused(sandbox, mount_point, name):
     put(sandbox, "old.nc", b"old")
     before = sandbox.sizes()
-    with mount(sandbox.source, mount_point) as folder:
-        with pytest.raises(SaveError, match=r"folders above it, but .*/old.nc is no folder"):
-            save(folder / name)
+    refused = pytest.raises(SaveError, match=r"folders above it, but .*/old.nc is no folder")
+    with mount(sandbox.source, mount_point) as folder, refused:
+        save(folder / name)
     assert sandbox.sizes() == before
 
 

@@ -1,11 +1,14 @@
 import contextlib
+import io
 import os
 import re
 import signal
+import time
 
 import botocore.client
 import pytest
 from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import ClientError
 
 from s3_mounts import mount, mount_table
 from s3_mounts.doctor import Result
@@ -24,6 +27,7 @@ STEPS = [
     "put, get, delete",
     "keys",
     "byte ranges",
+    "byte ranges from the end",
     "copy",
     "multipart upload",
     "parts that are copied",
@@ -41,7 +45,7 @@ STEPS = [
 @pytest.fixture
 def no_operations(monkeypatch):
     """Leave out what takes long and is tried elsewhere."""
-    monkeypatch.setattr(checking, "check_operations", lambda here, there: [])
+    monkeypatch.setattr(checking, "check_operations", lambda here, there, **_: [])
 
 
 def test_the_sandbox_passes(server):
@@ -107,9 +111,11 @@ def test_a_store_that_answers_ranges_with_everything_fails(server, no_operations
         return client
 
     monkeypatch.setattr(sandbox_module, "bound_client", deaf)
-    (wrong,) = (result for result in check() if not result.passed)
-    assert str(wrong) == (
-        "fails   byte ranges: expected of the bytes 10-19 of 100 the status 206, found 200"
+    wrong = {result.subject: result for result in check() if not result.passed}
+    assert [subject for subject, result in wrong.items() if result.required] == ["byte ranges"]
+    assert str(wrong["byte ranges"]) == (
+        "fails   byte ranges: the range 10-19 of 100 is not as it was written: expected 10 bytes,"
+        " found 100"
     )
 
 
@@ -183,6 +189,97 @@ def test_a_store_that_makes_a_file_of_a_folder_is_one_line_and_nothing_is_left(
     assert own_bucket.sizes() == {}
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """A function that has the store answer something else to some requests of boto3."""
+    call = botocore.client.BaseClient._make_api_call
+
+    def answer(operation, change):
+        def changed(self, name, given):
+            found = call(self, name, given)
+            return change(given, found) if name == operation else found
+
+        monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", changed)
+
+    return answer
+
+
+def steps(own_bucket, options=()):
+    """Try what needs no mount, and tell what is not as it should be and whether that matters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checking, "_check_mount", lambda *_: [])
+        results = check(options, bucket=own_bucket.bucket)
+        return {result.subject: result for result in results if not result.passed}
+
+
+def test_a_store_that_answers_a_range_with_status_200_and_its_bytes_is_as_good(own_bucket, asked):
+    def whole(given, found):
+        found["ResponseMetadata"]["HTTPStatusCode"] = 200
+        if "Range" in given:
+            del found["ContentRange"]
+        return found
+
+    asked("GetObject", whole)
+    wrong = steps(own_bucket)
+    assert list(wrong) == ["byte ranges from the end"]
+    assert not wrong["byte ranges from the end"].required
+
+
+def test_a_range_with_other_bytes_is_wrong(own_bucket, asked):
+    def others(given, found):
+        if given.get("Range") == "bytes=10-19":
+            found["Body"] = io.BytesIO(b"0123456789")
+        return found
+
+    asked("GetObject", others)
+    assert [s for s, result in steps(own_bucket).items() if result.required] == ["byte ranges"]
+
+
+def test_the_case_of_metadata_names_is_no_matter(own_bucket, asked):
+    def capitals(given, found):
+        metadata = {name.title(): value for name, value in found["Metadata"].items()}
+        return found | {"Metadata": metadata}
+
+    asked("HeadObject", capitals)
+    assert steps(own_bucket) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "required"),
+    [([], True), (["nocopyapi"], False), (["ro,nomultipart"], False), (["norenameapi"], True)],
+)
+def test_copied_parts_are_required_where_s3fs_copies_parts(own_bucket, options, required):
+    with own_bucket.failing("UploadPartCopy"):
+        wrong = steps(own_bucket, options)
+    assert [result.required for result in wrong.values()] == [required]
+
+
+def test_a_step_that_gets_no_answer_has_a_limit(own_bucket, asked, monkeypatch):
+    def dawdle(given, found):
+        time.sleep(2)
+        return found
+
+    monkeypatch.setattr(checking, "_ANSWER_LIMIT", 0.5)
+    asked("CopyObject", dawdle)
+    assert "no answer in 0.5 s" in steps(own_bucket)["copy"].found
+
+
+def test_what_is_left_is_told_and_is_not_the_fault_of_the_store(own_bucket, asked):
+    def refuse(given, found):
+        answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        raise ClientError(answer, "ListObjectVersions")
+
+    asked("ListObjectVersions", refuse)
+    wrong = steps(own_bucket)
+    assert "perhaps versions, which cannot be listed" in wrong["clean up"].found
+    assert not wrong["clean up"].required
+
+
+def test_an_answer_that_is_not_one_of_s3_is_told_as_one(own_bucket, asked):
+    asked("CopyObject", lambda given, found: found["Nothing"])
+    assert "an answer that is not one of S3: KeyError" in steps(own_bucket)["copy"].found
+
+
 def test_the_bucket_to_check_is_named_without_the_environment(own_bucket, no_operations):
     before = dict(os.environ)
     with contextlib.closing(check(bucket=own_bucket.bucket)) as results:
@@ -216,7 +313,7 @@ def test_a_mount_that_does_not_answer_is_ended_in_time(sandbox, mount_point, mon
 
 
 def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch):
-    def compared(here, there):
+    def compared(here, there, **_):
         return [
             Compared("fails", "hard link", "no", on_disk="yes"),
             Compared("fails", "inode numbers", "no", on_disk="yes"),

@@ -30,23 +30,15 @@ def boto_credentials(session: botocore.session.Session) -> ReadOnlyCredentials |
         return credentials.get_frozen_credentials() if credentials else None
     except (BotoCoreError, ClientError, OSError) as error:
         raise StoreError(
-            f"expected credentials for the object store, but: {error}. Check the variables of the"
+            f"expected credentials for the object store, found: {error}. Check the variables of the"
             " environment that begin with AWS, and ~/.aws."
         ) from error
-
-
-def s3fs_credentials(bucket: str, options: Mapping[str, str]) -> ReadOnlyCredentials | None:
-    """Find credentials where s3fs does; the lesson "Credentials and other stores" has the order."""
-    return find_credentials(bucket, options)[1]
 
 
 def find_credentials(
     bucket: str | None, options: Mapping[str, str]
 ) -> tuple[str, ReadOnlyCredentials | None]:
-    """Find where s3fs has its credentials from, and which; for any bucket where none is named.
-
-    Unlike boto3 it reads no other variable, no ``~/.aws/config``, and the home of the account.
-    """
+    """Find where s3fs has its credentials from, and which; for any bucket where none is named."""
     if options.get("public_bucket") == "1":
         return "nowhere", None
     if "passwd_file" in options:
@@ -57,10 +49,8 @@ def find_credentials(
     if key and secret:
         return "the environment", ReadOnlyCredentials(key, secret, token)
     if key or secret:
-        raise StoreError(
-            "expected both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, found one"
-            " alone. Set the other one, or unset it."
-        )
+        both = "both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+        raise StoreError(f"expected {both}, found one alone. Set the other one, or unset it.")
     if "AWS_CREDENTIAL_FILE" in os.environ:
         path = Path(os.environ["AWS_CREDENTIAL_FILE"])
         return str(path), _in_password_file(path, bucket)
@@ -89,10 +79,10 @@ def account_home() -> Path:
 
 def _only_for_boto(profiles: Path, profile: str) -> str:
     """Say what s3fs does not see."""
+    session = botocore.session.Session()
     with contextlib.suppress(StoreError):
-        session = botocore.session.Session()
-        if boto_credentials(session):
-            found = session.get_credentials()
+        boto_credentials(session)
+        if found := session.get_credentials():
             return (
                 f" boto3 finds some by the method {found.method}, but s3fs looks in the"
                 f" environment, in {profiles} under [{profile}], and in password files only."
@@ -116,7 +106,9 @@ def _in_password_file(path: Path, bucket: str | None) -> ReadOnlyCredentials:
         for line in lines
         for whose, key, secret in re.findall(r"^([^:]+:)?([^:]+):([^:]+)$", line.strip())
     }
-    pair = keys.get(bucket or "") or keys.get("") or (not bucket and next(iter(keys.values()), None))
+    pair = keys.get(bucket or "") or keys.get("")
+    if not bucket:
+        pair = next(iter(keys.values()), None)
     if not pair:
         raise StoreError(
             f"expected a line ID:SECRET in {path}, or {bucket}:ID:SECRET for this bucket alone,"

@@ -26,7 +26,6 @@ from s3_mounts.program import (
 )
 from s3_mounts.store import send, way_out
 
-
 FUSE_CONFIGURATION = Path("/etc/fuse.conf")
 STORES = {"AWS_ENDPOINT_URL": "store", "S3_MOUNTS_ENDPOINT_URL": "store of lessons"}
 """Which environment variable has the address of which store."""

@@ -144,8 +144,8 @@ def save_cube(
         raise _silent(path, error) from error
     if kind == stat.S_IFDIR:
         raise SaveError(
-            f"expected {path} to be a file or nothing yet, found a folder. Nothing was saved. Choose"
-            " another name."
+            f"expected {path} to be a file or nothing yet, found a folder. Nothing was saved."
+            " Choose another name."
         )
 
     folder = _new_folder(local_directory)
@@ -240,9 +240,7 @@ def _head(s3: S3Client, bucket: str, key: str) -> HeadObjectOutputTypeDef | None
         raise
 
 
-def _kind(
-    s3: S3Client, bucket: str, key: str, found: HeadObjectOutputTypeDef | None
-) -> int | None:
+def _kind(s3: S3Client, bucket: str, key: str, found: HeadObjectOutputTypeDef | None) -> int | None:
     """Tell what a new mount shows for a key: a file, a folder, a link, or nothing."""
     if found:
         kind = 0

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import botocore.session
@@ -19,7 +19,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import InsecureRequestWarning
 
-from s3_mounts.credentials import s3fs_credentials
+from s3_mounts.credentials import find_credentials
 from s3_mounts.errors import StoreError
 from s3_mounts.options import AMAZON, split_source, store_name
 
@@ -35,7 +35,7 @@ def require_bucket(
     query = {"list-type": "2", "max-keys": "1"} | ({"prefix": f"{prefix}/"} if prefix else {})
     where = endpoint or "Amazon S3"
 
-    credentials = s3fs_credentials(bucket, options)
+    credentials = find_credentials(bucket, options)[1]
     request = AWSRequest("GET", f"{_bucket_url(bucket, endpoint, options)}?{urlencode(query)}")
     if "requester_pays" in options:
         request.headers["x-amz-request-payer"] = "requester"
@@ -78,7 +78,7 @@ def checksums_for(endpoint: str | None) -> Config:
     """
     if store_name(endpoint) == AMAZON:
         return Config()
-    when = "when_required"
+    when: Literal["when_required"] = "when_required"
     return Config(request_checksum_calculation=when, response_checksum_validation=when)
 
 

@@ -15,8 +15,9 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -28,7 +29,7 @@ from s3_mounts.errors import MountPointError, StoreError, UnmountError
 from s3_mounts.mount_table import abandon, entries, mount_points
 from s3_mounts.mounting import unmount
 from s3_mounts.options import store_name
-from s3_mounts.store import checksums_for
+from s3_mounts.store import checksums_for, words
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -124,7 +125,9 @@ def _remove(folder: Path, note: dict[str, str]) -> str:
             remove_prefix(s3, note["bucket"], note["prefix"])
         except (StoreError, BotoCoreError) as error:
             return f"expected to remove {what} with its objects. {error}. Then remove the folder."
-        what = f"{what}, and its objects below {note['prefix']!r} in the bucket {note['bucket']!r}"
+        left = what_is_left(s3, note["bucket"], note["prefix"])
+        what += f", and its objects below {note['prefix']!r} in the bucket {note['bucket']!r}"
+        what += f", where is left: {left}" if left else ""
     try:
         remove_folder(folder)
     except UnmountError as error:
@@ -145,31 +148,81 @@ def remove_prefix(s3: S3Client, bucket: str, prefix: str) -> None:
     """Remove what is below a prefix of ours, one by one, since not every store can do more."""
     if len(prefix) < 2 or not prefix.endswith("/"):
         raise ValueError(f"expected a prefix with a slash at its end, found {prefix!r}.")
-    uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
-    versions = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    objects = s3.get_paginator("list_objects").paginate(Bucket=bucket, Prefix=prefix)
     try:
-        # Not every store has them, and not everybody may list them.
+        # Not every store has them, and not everybody may list or remove them.
         with contextlib.suppress(ClientError):
-            for upload in (one for page in uploads for one in page.get("Uploads", [])):
-                if upload["Key"].startswith(prefix):
-                    s3.abort_multipart_upload(
-                        Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
+            for upload in _below(s3, "list_multipart_uploads", bucket, prefix):
+                with contextlib.suppress(ClientError):
+                    one = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                    s3.abort_multipart_upload(Bucket=bucket, **one)
         with contextlib.suppress(ClientError):
-            for each in versions:
-                for version in (*each.get("Versions", []), *each.get("DeleteMarkers", [])):
-                    if version["Key"].startswith(prefix):
-                        s3.delete_object(
-                            Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"]
-                        )
-        for item in (one for page in objects for one in page.get("Contents", [])):
-            if item["Key"].startswith(prefix):
-                s3.delete_object(Bucket=bucket, Key=item["Key"])
+            for version in _below(s3, "list_object_versions", bucket, prefix):
+                with contextlib.suppress(ClientError):
+                    one = {"Key": version["Key"], "VersionId": version["VersionId"]}
+                    s3.delete_object(Bucket=bucket, **one)
+        for item in _below(s3, "list_objects", bucket, prefix):
+            s3.delete_object(Bucket=bucket, Key=item["Key"])
     except (ClientError, BotoCoreError) as error:
         url = s3.meta.endpoint_url
         where = "" if store_name(url) == store_name(None) else f"--endpoint-url {url} "
         raise StoreError(
-            f"expected to remove what is below {prefix!r} in your bucket {bucket!r}, but: {error}."
-            f" Remove it yourself: aws s3 rm --recursive {where}s3://{bucket}/{prefix}"
+            f"expected to remove what is below {prefix!r} in your bucket {bucket!r}, but:"
+            f" {words(error)}. Remove it yourself: aws s3 rm --recursive {where}s3://{bucket}/{prefix}"
         ) from error
+
+
+_LISTINGS = {
+    "list_objects": ("objects", ["Contents"]),
+    "list_object_versions": ("versions", ["Versions", "DeleteMarkers"]),
+    "list_multipart_uploads": ("unfinished uploads", ["Uploads"]),
+}
+"""What there can be below a prefix, and under which names a listing has it."""
+
+
+def _below(s3: S3Client, listing: str, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    pages: Any = s3.get_paginator(listing)  # type: ignore[call-overload]
+    for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+        for name in _LISTINGS[listing][1]:
+            # Not every store heeds the prefix.
+            yield from (one for one in page.get(name, []) if one["Key"].startswith(prefix))
+
+
+def what_is_left(s3: S3Client, bucket: str, prefix: str) -> str:
+    """List what there is below a prefix, and say what cannot be listed; empty for nothing."""
+    left = []
+    for listing, (what, _) in _LISTINGS.items():
+        try:
+            found = list(_below(s3, listing, bucket, prefix))
+        except REFUSALS as error:
+            answer = getattr(error, "response", {}).get("ResponseMetadata", {})
+            if answer.get("HTTPStatusCode") not in _NO_SUCH_THING:
+                left.append(f"perhaps {what}, which cannot be listed: {words(error)}")
+            continue
+        if found:
+            size = sum(one.get("Size", 0) for one in found)
+            left.append(f"{len(found)} {what}, {size:,} bytes")
+    return "; ".join(left)
+
+
+_NO_SUCH_THING = (405, 501)
+"""What stores answer that do not know versions, or uploads in parts."""
+
+
+def what_will_stay(s3: S3Client, bucket: str) -> str:
+    """Say what a bucket keeps of what is removed; empty for nothing, as far as one may ask."""
+    status = lock = None
+    with contextlib.suppress(*REFUSALS):
+        status = s3.get_bucket_versioning(Bucket=bucket).get("Status")
+    if not status:
+        return ""
+    with contextlib.suppress(*REFUSALS):
+        lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    retention = lock and lock.get("Rule", {}).get("DefaultRetention")
+    told = (
+        f"It keeps versions ({status.lower()}): where your key may not delete these, all that is"
+        " written and removed stays as a version or a marker, and is paid for."
+    )
+    if retention:
+        period = " ".join(f"{v} {k.lower()}" for k, v in retention.items() if k != "Mode")
+        told += f"\nIt has retention: nobody can remove a version for {period}."
+    return told

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from s3_sandbox.folders import (
     remove_leftovers,
     remove_prefix,
     unmount_below,
+    what_is_left,
+    what_will_stay,
 )
 from s3_sandbox.server import Server, shared_or_none
 from s3_sandbox.terminal import shell
@@ -155,8 +158,8 @@ class Sandbox:
             self.client.upload_file(os.fspath(path), self.bucket, key)
         except (Boto3Error, *REFUSALS) as error:
             raise StoreError(
-                f"expected to store {key!r} in the bucket {self.bucket!r}, but: {words(error)}. Choose a"
-                " bucket to which you may write."
+                f"expected to store {key!r} in the bucket {self.bucket!r}, but: {words(error)}."
+                " Choose a bucket to which you may write."
             ) from error
 
     def sizes(self) -> dict[str, int]:
@@ -339,6 +342,8 @@ def start_sandbox(
                 f"Your bucket {own} at {endpoint or 'Amazon S3'} is used. Whatever is"
                 f" written there is below {prefix}\nand is removed at the end. Nothing else in it"
                 " is changed or removed.",
+                *filter(None, [what_will_stay(s3, own)]),
+                sep="\n",
                 flush=True,
             )
             parent, lock = make_folder(bucket=own, prefix=prefix, endpoint=endpoint)
@@ -495,6 +500,9 @@ def _remove_own(s3: S3Client, folder: Path, bucket: str, prefix: str) -> None:
     """Remove the objects, and only then the folder, by which the next sandbox would find them."""
     remove_prefix(s3, bucket, prefix)
     remove_folder(folder)
+    left = what_is_left(s3, bucket, prefix)
+    if left:
+        print(f"Left in your bucket {bucket} below {prefix}: {left}", file=sys.stderr)
 
 
 def _remove_bucket(s3: S3Client, bucket: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import select
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -26,6 +28,9 @@ VERDICTS = ("works", "differs", "fails", "untried")
 """What can come of a trial on a mount, as `Compared.verdict` says it."""
 
 
+NOT_IN_TIME = "not tried: the others took too long"
+
+
 @dataclass(frozen=True)
 class Compared(Result):
     """What came of a file operation on a mount, compared with a local disk.
@@ -35,7 +40,8 @@ class Compared(Result):
     verdict : str
         ``"works"`` where the mount gave what the local disk gave, ``"differs"`` where it gave
         something else, ``"fails"`` where only the mount gave an error or no answer in time,
-        ``"untried"`` where the local disk gave no result either, or a program is missing.
+        ``"untried"`` where the local disk gave no result either, a program is missing, or the
+        time was up.
     subject : str
         What was done, such as ``"hard link"``.
     found, on_disk : str
@@ -67,6 +73,8 @@ def check_operations(
     kinds: Iterable[str] = tuple(KINDS),
     traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
     timeout: float = 30,
+    limit: float = math.inf,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> list[Compared]:
     """Do what programs do with files on a mount and on the local disk, and compare.
 
@@ -86,6 +94,10 @@ def check_operations(
         What counts the requests of each operation: `s3_sandbox.Sandbox.traffic` of a sandbox.
     timeout : float, default: 30
         How long each step of an operation may take, in seconds.
+    limit : float, optional
+        How long all of them may take, in seconds. What is not begun by then is ``"untried"``.
+    scratch : path-like, optional
+        The directory on the local disk; by default see `tempfile.gettempdir`.
 
     Returns
     -------
@@ -111,8 +123,9 @@ def check_operations(
     here = Path(os.path.abspath(directory), folder)
     there = Path(os.path.abspath(other), folder) if other else here
     results = []
+    deadline = time.monotonic() + limit
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(dir=scratch) as scratch,
         ThreadPoolExecutor(1) as meanwhile,
         contextlib.closing(_Worker(scratch, timeout)) as on_disk,
         contextlib.closing(_Worker(scratch, timeout)) as on_mount,
@@ -121,6 +134,9 @@ def check_operations(
             for number, trial in enumerate(TRIALS.values()):
                 if trial.kind not in wanted or (other is None and trial.kind == "others"):
                     continue
+                if time.monotonic() > deadline:
+                    results.append(Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind))
+                    continue
                 local = Path(scratch, "disk", str(number))
                 disk = meanwhile.submit(on_disk.attempt, trial.name, local, local)
                 mounted, counted = on_mount.attempt(
@@ -128,7 +144,7 @@ def check_operations(
                 )
                 results.append(_judge(trial, disk.result()[0], mounted, counted))
         finally:
-            _remove(here, 10 * timeout)
+            _remove(here, 2 * timeout)
     return results
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,12 @@ from s3_mounts import mount_table
 from s3_mounts.doctor import Result
 from s3_mounts.errors import S3MountsError
 from s3_mounts.mounting import mount
+from s3_mounts.options import option_values
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from s3_sandbox.conformance.runner import VERDICTS, check_operations
+from s3_mounts.store import words
+from s3_sandbox.conformance.runner import NOT_IN_TIME, VERDICTS, check_operations
 from s3_sandbox.data import sample_path
+from s3_sandbox.folders import what_is_left
 from s3_sandbox.sandbox import Sandbox, start_sandbox
 
 if TYPE_CHECKING:
@@ -67,6 +71,15 @@ SANDBOX_LIMITS = {
 }
 """The trials that can differ or fail on the sandbox as well, with s3fs 1.90 or 1.97."""
 
+_DOES_WITHOUT = {
+    "copy": {"nocopyapi"},
+    "parts that are copied": {"nocopyapi", "nomultipart"},
+}
+"""Options with which s3fs does not ask for something."""
+
+_OTHERS_NEED = {"byte ranges from the end"}
+"""What neither s3fs nor Iris nor `save_cube` asks for, but other programs do."""
+
 _MIB = 2**20
 _PART = 5 * _MIB
 """The least size of a part that S3 allows, but for the last one, in bytes."""
@@ -75,6 +88,10 @@ _SIZES = (0, 1, 4096, 25 * _MIB + 1)
 _KEYS = ["a b", "a+b&c=d", "100%", "%41", "é", "日本", "'\"", "(x) [y] {z}", "a:b;c,d", "~#?"]
 _TIME_LIMIT = 120
 """How long one step on a mount may take, in seconds, before its s3fs is ended."""
+_ANSWER_LIMIT = 120
+"""How long one step without a mount may take, in seconds."""
+_OPERATIONS_LIMIT = 300
+"""How long all file operations may take, in seconds; what is not tried by then is left out."""
 
 
 class _DifferentError(Exception):
@@ -114,20 +131,38 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
         return
     with sandbox:
         store = _Store(sandbox)
+        given = option_values(options).keys()
         for subject, step in store.steps.items():
-            yield _result(subject, step)
+            required = not given & _DOES_WITHOUT.get(subject, set()) and subject not in _OTHERS_NEED
+            yield _in_time(subject, step, required=required)
         yield from _check_mount(store, options)
-        yield _result("clean up", lambda: _clean_up(sandbox))
+        # What stays was told before, and s3fs does not care.
+        yield _result("clean up", lambda: _clean_up(sandbox), required=False)
 
 
-def _result(subject: str, step: Callable[[], str]) -> Result:
+def _in_time(subject: str, step: Callable[[], str], *, required: bool) -> Result:
+    """Try something that asks the store, and do not wait for ever."""
+    results: list[Result] = []
+    thread = threading.Thread(
+        target=lambda: results.append(_result(subject, step, required=required)), daemon=True
+    )
+    thread.start()
+    thread.join(_ANSWER_LIMIT)
+    late = Result("fails", subject, f"no answer in {_ANSWER_LIMIT:g} s", required)
+    return results[0] if results else late
+
+
+def _result(subject: str, step: Callable[[], str], *, required: bool = True) -> Result:
     try:
         return Result("ok", subject, step())
     except (_DifferentError, S3MountsError) as error:
-        return Result("fails", subject, str(error))
+        return Result("fails", subject, str(error), required)
+    except (ClientError, BotoCoreError) as error:
+        return Result("fails", subject, f"{words(error)}.", required)
     # A store that is not as it should be can break a library in any way.
     except Exception as error:
-        return Result("fails", subject, f"{type(error).__name__}: {error}")
+        found = f"an answer that is not one of S3: {type(error).__name__}, {error}"
+        return Result("fails", subject, found, required)
 
 
 def _expect(expected: object, found: object, what: str) -> None:
@@ -156,6 +191,7 @@ class _Store:
             "put, get, delete": self._delete,
             "keys": self._keys,
             "byte ranges": self._ranges,
+            "byte ranges from the end": self._last_bytes,
             "copy": self._copy,
             "multipart upload": self._multipart,
             "parts that are copied": self._copied_parts,
@@ -171,8 +207,9 @@ class _Store:
 
     def _store(self) -> str:
         answer = self.s3.head_bucket(Bucket=self.sandbox.bucket)["ResponseMetadata"]
-        name = answer["HTTPHeaders"].get("server", "no name")
-        return f"{self.sandbox.endpoint or 'Amazon S3'} answers, and gives its name as {name}"
+        name = answer["HTTPHeaders"].get("server")
+        who = f"gives its name as {name}" if name else "gives no name"
+        return f"{self.sandbox.endpoint or 'Amazon S3'} answers, and {who}"
 
     def _credentials(self) -> str:
         self.s3.head_object(**self.place(SAMPLE))
@@ -221,14 +258,17 @@ class _Store:
     def _ranges(self) -> str:
         content = bytes(range(100))
         self.s3.put_object(**self.place("ranges"), Body=content)
-        for asked, first, last in [("10-19", 10, 19), ("90-199", 90, 99), ("-10", 90, 99)]:
+        for asked, wanted in (("10-19", content[10:20]), ("90-199", content[90:])):
             answer = self.s3.get_object(**self.place("ranges"), Range=f"bytes={asked}")
-            what = f"of the bytes {asked} of 100"
-            _expect(206, answer["ResponseMetadata"]["HTTPStatusCode"], f"{what} the status")
-            found = answer.get("ContentRange")
-            _expect(f"bytes {first}-{last}/100", found, f"{what} the Content-Range")
-            _expect_content(content[first : last + 1], answer["Body"].read(), "a range")
-        return "status 206, and the Content-Range and the bytes that were asked for"
+            _expect_content(wanted, answer["Body"].read(), f"the range {asked} of 100")
+        # s3fs takes the bytes, whatever the status and the Content-Range are.
+        return f"the bytes that were asked for, status {_status(answer)}"
+
+    def _last_bytes(self) -> str:
+        answer = self.s3.get_object(**self.place("ranges"), Range="bytes=-10")
+        _expect_content(bytes(range(90, 100)), answer["Body"].read(), "the last 10 bytes")
+        _expect("bytes 90-99/100", answer.get("ContentRange"), "the Content-Range")
+        return f"the bytes that were asked for, status {_status(answer)}"
 
     def _copy(self) -> str:
         content = self.get(SAMPLE)
@@ -244,7 +284,8 @@ class _Store:
             )
             _expect_content(content, self.get(key), "a copy")
             found = self.s3.head_object(**self.place(key))["Metadata"]
-            _expect(metadata, found, "of a copy the metadata")
+            named = {name.lower(): value for name, value in found.items()}
+            _expect(metadata, named, "of a copy the metadata")
         return "to another key, and onto itself with other metadata"
 
     def _multipart(self) -> str:
@@ -287,6 +328,10 @@ class _Store:
             raise
 
 
+def _status(answer: Any) -> int:
+    return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+
 def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
     """Try what is done through a mount."""
     here, there = (store.sandbox.directory / name for name in ("here", "there"))
@@ -318,7 +363,7 @@ def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
             with _time_limit(here):
                 result = _result(subject, step)
             yield result
-        yield from _file_operations(here, there)
+        yield from _file_operations(here, there, store.sandbox.directory)
         yield _result("unmount", lambda: _unmount(mounts, here))
 
 
@@ -385,14 +430,15 @@ def _sizes(store: _Store, here: Path) -> str:
     return f"files of {', '.join(map(str, _SIZES[:-1]))} and {_SIZES[-1]} bytes are stored whole"
 
 
-def _file_operations(here: Path, there: Path) -> Iterator[Result]:
-    operations = check_operations(here, there)
+def _file_operations(here: Path, there: Path, scratch: Path) -> Iterator[Result]:
+    operations = check_operations(here, there, scratch=scratch, limit=_OPERATIONS_LIMIT)
     verdicts = [operation.verdict for operation in operations]
     counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS)
     found = f"{len(operations)} were compared with a local disk: {counts}"
     yield Result("ok", "file operations", found)
     for one in operations:
-        if one.verdict in ("differs", "fails"):
+        late = one.verdict == "untried" and one.found == NOT_IN_TIME
+        if late or one.verdict in ("differs", "fails"):
             verdict, found = one.verdict, one.found
             if verdict == "differs":
                 found = f"{found}; on a disk: {one.on_disk}"
@@ -411,6 +457,7 @@ def _clean_up(sandbox: Sandbox) -> str:
     sandbox.stop()
     if not sandbox.prefix:
         return "the sandbox is gone"
-    answer = sandbox.client.list_objects_v2(Bucket=sandbox.bucket, Prefix=sandbox.prefix)
-    _expect([], [item["Key"] for item in answer.get("Contents", [])], "below the prefix")
-    return f"nothing is left below {sandbox.prefix}"
+    left = what_is_left(sandbox.client, sandbox.bucket, sandbox.prefix)
+    if left:
+        raise _DifferentError(f"below {sandbox.prefix} is left: {left}")
+    return f"no object, version or upload is left below {sandbox.prefix}"
