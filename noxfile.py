@@ -116,6 +116,13 @@ def findings(session: nox.Session) -> None:
 
 
 @nox.session
+def stores(session: nox.Session) -> None:
+    """Start real S3 servers on loopback, and write what works on each. Options: ``-- --help``."""
+    install(session, "stores")
+    session.run("python", "-m", "stores", *session.posargs)
+
+
+@nox.session
 def mutate(session: nox.Session) -> None:
     """Change a word of each code block, see whether that is noticed, and write the score."""
     install(session, "tests")

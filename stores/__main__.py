@@ -1,0 +1,97 @@
+"""Start each store, try what readers do on it, and write what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import importlib.metadata
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from machines import other_s3fs
+from proof.project import ROOT
+from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
+from stores import ceph, rclone, results, seaweedfs
+from stores.serving import NotTriedError, make_authority
+from stores.trials import TRIALS, Place, outcome, prepare
+
+STORES = {"seaweedfs": seaweedfs, "rclone": rclone, "ceph": ceph}
+OWN = "own"
+"""The s3fs that is installed, beside which Debian's releases have others."""
+
+
+def programs(releases: list[str]) -> Iterator[tuple[Path, str]]:
+    """Find the s3fs to try with, and the version of each."""
+    for release in releases:
+        try:
+            program = (
+                find_s3fs()
+                if release == OWN
+                else other_s3fs.unpack(ROOT / "build" / f"s3fs-{release}", release)
+            )
+        except SystemExit as error:
+            print(f"not tried: the s3fs of {release}: {error}", flush=True)
+        else:
+            yield program, "{}.{}".format(*s3fs_version(program))
+
+
+def try_store(name: str, transports: list[str], s3fs: list[tuple[Path, str]]) -> None:
+    """Start a store, and try everything on it."""
+    store = STORES[name]
+    about = {"store": store.NAME, "date": datetime.date.today().isoformat()}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stores-")))
+        authority = make_authority(folder)
+        (folder / name).mkdir()
+        try:
+            served = stack.enter_context(store.start(folder / name, authority))
+        except (NotTriedError, RuntimeError) as error:
+            print(f"{store.NAME}: not tried: {error}", flush=True)
+            results.write(about | {"not tried": str(error)})
+            return
+        for transport in served.urls:
+            if transport not in transports:
+                continue
+            made = False
+            for program, version in s3fs:
+                place = Place(served, transport, authority, program)
+                row = about | {
+                    "version": served.version,
+                    "transport": transport,
+                    "s3fs": version,
+                    "boto3": importlib.metadata.version("boto3"),
+                }
+                if not made:
+                    # Ceph and Swift have one store behind both transports.
+                    with contextlib.suppress(ClientError, BotoCoreError):
+                        prepare(place.client())
+                    made = True
+                print(f"{store.NAME} {served.version}, {transport}, s3fs {version}", flush=True)
+                row["trials"] = {}
+                for trial in TRIALS:
+                    found = outcome(trial, place)
+                    row["trials"][trial] = found
+                    told = [f"{word} {said}" for word, said in found.items()]
+                    print(f"  {trial}: {', '.join(told) or 'works'}", flush=True)
+                results.write(row)
+
+
+def main() -> None:
+    """Try the stores that are asked for."""
+    parser = argparse.ArgumentParser(prog="./nox -s stores --", description=__doc__)
+    parser.add_argument("--store", choices=STORES, action="append", help="one of them")
+    parser.add_argument("--transport", choices=("http", "https"), action="append")
+    parser.add_argument("--s3fs", metavar="RELEASE", action="append", help="of Debian, or own")
+    arguments = parser.parse_args()
+    require_fuse()
+    s3fs = list(programs(arguments.s3fs or [OWN, "sid"]))
+    for name in arguments.store or STORES:
+        try_store(name, arguments.transport or ["http", "https"], s3fs)
+
+
+if __name__ == "__main__":
+    main()
