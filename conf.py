@@ -52,6 +52,7 @@ extensions = [
     "verification_page",
     "claims_page",
     "faults_page",
+    "stores_page",
     "listings",
 ]
 nitpicky = True

@@ -3,3 +3,6 @@
 Run as ``python -m stores``. Nothing is installed: Debian's programs are unpacked in
 ``build/stores``, the others come from PyPI. What came of it is in ``stores/results.json``.
 """
+
+BUCKET = "our-data"
+"""The bucket on each of them."""

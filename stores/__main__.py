@@ -6,20 +6,19 @@ import argparse
 import contextlib
 import datetime
 import importlib.metadata
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from machines import other_s3fs
 from proof.project import ROOT
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
-from stores import ceph, rclone, results, seaweedfs
+from stores import ceph, rclone, results, seaweedfs, swift
 from stores.serving import NotTriedError, make_authority
-from stores.trials import TRIALS, Place, outcome, prepare
+from stores.trials import TRIALS, Place, outcome, prepare, try_kind
 
-STORES = {"seaweedfs": seaweedfs, "rclone": rclone, "ceph": ceph}
+STORES = {"seaweedfs": seaweedfs, "rclone": rclone, "ceph": ceph, "swift": swift}
 OWN = "own"
 """The s3fs that is installed, beside which Debian's releases have others."""
 
@@ -53,31 +52,27 @@ def try_store(name: str, transports: list[str], s3fs: list[tuple[Path, str]]) ->
             print(f"{store.NAME}: not tried: {error}", flush=True)
             results.write(about | {"not tried": str(error)})
             return
-        for transport in served.urls:
-            if transport not in transports:
-                continue
-            made = False
+        for transport in [one for one in served.urls if one in transports]:
             for program, version in s3fs:
                 place = Place(served, transport, authority, program)
-                row = about | {
-                    "version": served.version,
-                    "transport": transport,
-                    "s3fs": version,
-                    "boto3": importlib.metadata.version("boto3"),
-                }
-                if not made:
-                    # Ceph and Swift have one store behind both transports.
-                    with contextlib.suppress(ClientError, BotoCoreError):
-                        prepare(place.client())
-                    made = True
                 print(f"{store.NAME} {served.version}, {transport}, s3fs {version}", flush=True)
-                row["trials"] = {}
-                for trial in TRIALS:
-                    found = outcome(trial, place)
-                    row["trials"][trial] = found
-                    told = [f"{word} {said}" for word, said in found.items()]
-                    print(f"  {trial}: {', '.join(told) or 'works'}", flush=True)
-                results.write(row)
+                how = {"version": served.version, "transport": transport, "s3fs": version}
+                results.write(about | how | try_place(place))
+
+
+def try_place(place: Place) -> results.Row:
+    """Try everything on a bucket of a store."""
+    prepare(place.client())
+    row: results.Row = {"boto3": importlib.metadata.version("boto3"), "trials": {}, "buckets": {}}
+    for trial in TRIALS:
+        found = row["trials"][trial] = outcome(trial, place)
+        told = [f"{word} {said}" for word, said in found.items()]
+        print(f"  {trial}: {', '.join(told) or 'works'}", flush=True)
+    if place.transport == "http":
+        for kind in place.served.kinds:
+            row["buckets"][kind] = try_kind(kind, place)
+            print(f"  a bucket {kind}: {row['buckets'][kind]}", flush=True)
+    return row
 
 
 def main() -> None:
@@ -87,6 +82,8 @@ def main() -> None:
     parser.add_argument("--transport", choices=("http", "https"), action="append")
     parser.add_argument("--s3fs", metavar="RELEASE", action="append", help="of Debian, or own")
     arguments = parser.parse_args()
+    # It ends as by Ctrl-C, and takes with it what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     require_fuse()
     s3fs = list(programs(arguments.s3fs or [OWN, "sid"]))
     for name in arguments.store or STORES:

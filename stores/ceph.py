@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stores import debian
+from stores.kinds import KINDS
 from stores.serving import (
     HOST,
     Authority,
@@ -24,6 +25,8 @@ from stores.serving import (
 NAME = "Ceph RGW"
 _PACKAGES = ("radosgw", "ceph-mon", "ceph-osd", "ceph-common")
 _KEY, _SECRET = "gateway-key", "gateway-secret"
+_TENANT, _PARTNER = "partners", ("partner-key", "partner-secret")
+_VARIABLES = ("TENANT", "TENANT_KEY", "TENANT_SECRET")
 _GATEWAY = "client.rgw.here"
 _START_LIMIT = 60
 
@@ -121,10 +124,11 @@ def start(folder: Path, authority: Authority) -> Iterator[Served]:
         urls = {"http": f"http://{HOST}:{http}", "https": f"https://{HOST}:{https}"}
         for url in urls.values():
             started.await_answer("gateway", url)
-        user = ["--uid=reader", "--display-name=A reader", f"--access-key={_KEY}"]
-        cluster.run("radosgw-admin", "user", "create", *user, f"--secret={_SECRET}")
+        cluster.make_user("reader", _KEY, _SECRET)
+        cluster.make_user("partner", *_PARTNER, f"--tenant={_TENANT}")
         version = json.loads(cluster.run("ceph", "version", "--format=json"))["version"].split()[2]
-        yield Served(version, urls, _KEY, _SECRET)
+        tenant = dict(zip(_VARIABLES, (_TENANT, *_PARTNER), strict=True))
+        yield Served(version, urls, _KEY, _SECRET, kinds=tuple(KINDS), tenant=tenant)
 
 
 class _Cluster:
@@ -141,6 +145,12 @@ class _Cluster:
     def run(self, program: str, *words: str | Path) -> str:
         """Run a command, and return what it says."""
         return output([self.path(program), *words], self._environment)
+
+    def make_user(self, name: str, key: str, secret: str, *words: str) -> None:
+        """Make a user of the gateway."""
+        keys = [f"--access-key={key}", f"--secret={secret}"]
+        who = [f"--uid={name}", f"--display-name={name}"]
+        self.run("radosgw-admin", "user", "create", *who, *keys, *words)
 
     def await_answer(self, wanted: str, *words: str | Path) -> None:
         """Ask again and again until there is an answer that has some words."""

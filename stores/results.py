@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 FILE = Path(__file__).with_name("results.json")
-_KEYS = ("store", "transport", "s3fs")
+
+WORKS, SETTINGS, FAILS, NOT_TRIED = "works", "works with settings", "fails in part", "not tried"
 
 
 class Outcome(TypedDict, total=False):
@@ -23,22 +24,110 @@ Row = dict[str, Any]
 
 
 def read() -> list[Row]:
-    """Read what was tried, the latest trial of each kind."""
+    """Read what was tried, in the order of the stores.
+
+    Returns
+    -------
+    list of dict
+        A row for each store, transport and s3fs, and one for each store that was never tried.
+    """
     rows: list[Row] = json.loads(FILE.read_text()) if FILE.exists() else []
     return rows
 
 
 def write(row: Row) -> None:
-    """Write a row in place of the one of the same store, transport and s3fs.
+    """Add what was tried on a store, in place of what was before.
 
-    That a store could not be tried on a machine does not replace what was found on another one.
+    Parameters
+    ----------
+    row : dict
+        See `read`.
     """
-    rows = {tuple(one.get(key, "") for key in _KEYS): one for one in read()}
-    place = tuple(row.get(key, "") for key in _KEYS)
-    if "trials" in row:
-        known = [row["store"], *(row[key] for key in _KEYS[1:])]
-        rows = {at: one for at, one in rows.items() if "trials" in one or at[0] != known[0]}
-    elif any(at[: len([k for k in place if k])] == tuple(k for k in place if k) for at in rows):
-        return
-    rows[place] = row
-    FILE.write_text(json.dumps([rows[at] for at in sorted(rows)], indent=1) + "\n")
+    FILE.write_text(json.dumps(merged(read(), row), indent=1) + "\n")
+
+
+def merged(known: list[Row], row: Row) -> list[Row]:
+    """Add a row to those that are known.
+
+    That a store cannot be tried on a machine does not replace what was found on another one.
+
+    Parameters
+    ----------
+    known : list of dict
+        See `read`.
+    row : dict
+        Another one.
+
+    Returns
+    -------
+    list of dict
+        All rows that still hold.
+    """
+    tried = [one["store"] for one in known if "trials" in one]
+    if "trials" not in row and row["store"] in tried:
+        return known
+    others = [
+        one
+        for one in known
+        if _place(one) != _place(row) and (one["store"] != row["store"] or "trials" in one)
+    ]
+    return sorted([*others, row], key=_place)
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return tuple(row.get(name, "") for name in ("store", "transport", "s3fs"))
+
+
+def verdict(row: Row) -> str:
+    """Say in a word what came of a row.
+
+    Parameters
+    ----------
+    row : dict
+        See `read`.
+
+    Returns
+    -------
+    str
+        It works only where every trial does, as it is.
+
+    Examples
+    --------
+    >>> verdict({"trials": {"check": {}}})
+    'works'
+    >>> verdict({"trials": {"check": {}, "save PP": {"fails": "an error"}}})
+    'fails in part'
+    """
+    if "trials" not in row:
+        return NOT_TRIED
+    outcomes = row["trials"].values()
+    if any("fails" in outcome for outcome in outcomes):
+        return FAILS
+    return SETTINGS if any("needs" in outcome for outcome in outcomes) else WORKS
+
+
+def grouped(row: Row, kind: str) -> dict[str, list[str]]:
+    """Put together the trials of a row that say the same.
+
+    Parameters
+    ----------
+    row : dict
+        See `read`.
+    kind : str
+        What of an outcome: ``"needs"`` or ``"fails"``.
+
+    Returns
+    -------
+    dict of str to list of str
+        From what is said to the names of the trials.
+
+    Examples
+    --------
+    >>> grouped({"trials": {"check": {"needs": "a"}, "save PP": {"needs": "a"}}}, "needs")
+    {'a': ['check', 'save PP']}
+    """
+    found: dict[str, list[str]] = {}
+    for name, outcome in row.get("trials", {}).items():
+        if kind in outcome:
+            found.setdefault(outcome[kind], []).append(name)
+    return found

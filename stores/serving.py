@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
@@ -44,6 +44,10 @@ class Served:
         What requests are to be signed for.
     settings : tuple of str
         What is worth a trial where something fails, see `stores.trials.SETTINGS`.
+    kinds : tuple of str
+        The other kinds of buckets that it has, see `stores.kinds`.
+    tenant : dict of str to str
+        A user of another tenant, in variables for the environment.
     """
 
     version: str
@@ -52,6 +56,8 @@ class Served:
     secret: str
     region: str = "us-east-1"
     settings: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    tenant: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from proof.project import ROOT
 from s3_mounts import mount_table
+from stores import BUCKET
 from stores.results import Outcome
 from stores.save import WAYS
 from stores.serving import Authority, Served
@@ -27,7 +29,6 @@ from stores.serving import Authority, Served
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BUCKET = "our-data"
 SETTINGS = ("AWS_REQUEST_CHECKSUM_CALCULATION=when_required",)
 """What is tried where something fails: an environment variable, or an option of s3fs."""
 
@@ -41,6 +42,7 @@ _LESSONS = {
 """The first two that run on a bucket of one's own."""
 
 _LONGEST = 300
+_OURS_ALREADY = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 
 def _check(options: list[str]) -> list[list[str]]:
@@ -123,23 +125,36 @@ class Place:
 
 
 def prepare(s3: S3Client) -> None:
-    """Make the bucket, with objects that nothing may change."""
-    s3.create_bucket(Bucket=BUCKET)
+    """Make the bucket, if it is not there, with objects that nothing may change."""
+    try:
+        s3.create_bucket(Bucket=BUCKET)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _OURS_ALREADY:
+            raise
     for key in ("precious", "s3-mounts-check-of-others/x"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"theirs")
 
 
 def outcome(name: str, place: Place) -> Outcome:
-    """Try something as it is, then with each setting, then with all of them."""
-    without = attempt(name, place, ())
-    if not without:
-        return {}
-    single = (*SETTINGS, *place.served.settings)
-    together = [single] if len(single) > 1 else []
-    for settings in [*([one] for one in single), *together]:
-        if not attempt(name, place, settings):
+    """Try something as it is, then with each setting, then with all of them.
+
+    Where it still fails, what fails with all settings is told.
+    """
+    without = said = attempt(name, place, ())
+    # A lesson is run as it is, so an option would change nothing.
+    takes_options = TRIALS[name](["-o"]) != TRIALS[name]([])
+    single = [
+        one
+        for one in (*SETTINGS, *place.served.settings)
+        if takes_options or not one.startswith("-")
+    ]
+    for settings in [*([one] for one in single), *([single] if len(single) > 1 else [])]:
+        if not said:
+            break
+        said = attempt(name, place, settings)
+        if not said:
             return {"needs": " ".join(settings), "without": without}
-    return {"fails": without}
+    return {"fails": said} if said else {}
 
 
 def attempt(name: str, place: Place, settings: Sequence[str]) -> str:
@@ -165,8 +180,23 @@ def attempt(name: str, place: Place, settings: Sequence[str]) -> str:
             wrong += [f"on the disk it leaves {', '.join(sorted(left))}"]
     wrong += _changes(s3, before)
     said = "; ".join(filter(None, wrong)).replace(place.url, "the store").replace(made, "FOLDER")
-    said = re.sub("[0-9a-f]{16}", "...", said)
+    said = re.sub("[0-9a-f]{16}|(?<=s3-mounts-save-)\\w{8}", "...", said)
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+
+
+def try_kind(kind: str, place: Place) -> dict[str, str]:
+    """Try a bucket of another kind, and say what came of it."""
+    command = [sys.executable, "-m", "stores.kinds", kind, f"bucket-{kind.replace(' ', '-')}"]
+    with tempfile.TemporaryDirectory(prefix="trial-") as made:
+        folder = Path(made)
+        for one in ("home", "tmp"):
+            (folder / one).mkdir()
+        environment = place.environment(folder, SETTINGS) | place.served.tenant
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+    found = json.loads(done.stdout)
+    return {what: said.replace(place.url, "the store") for what, said in found.items()}
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:
