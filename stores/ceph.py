@@ -87,9 +87,16 @@ def start(folder: Path, authority: Authority) -> Iterator[Served]:
     settings = folder / "ceph.conf"
     settings.write_text(
         _CONFIGURATION.format(
-            **{"fsid": fsid, "host": HOST, "folder": folder, "gateway": _GATEWAY},
-            **{"monitor": monitor, "http": http, "https": https},
-            **{"libraries": libraries.parent, "chain": authority.chain, "key": authority.key},
+            fsid=fsid,
+            host=HOST,
+            folder=folder,
+            gateway=_GATEWAY,
+            monitor=monitor,
+            http=http,
+            https=https,
+            libraries=libraries.parent,
+            chain=authority.chain,
+            key=authority.key,
         )
     )
     environment = debian.environment(root) | {"CEPH_CONF": str(settings)}

@@ -61,7 +61,7 @@ def unpack(name: str, *packages: str) -> Path:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """What unpacked programs need in their environment to find each other."""
+    """Make an environment in which unpacked programs find each other."""
     libraries = [*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")]
     libraries += [*root.glob("usr/lib/*-linux-gnu*/ceph"), root / "usr/lib"]
     return os.environ | {

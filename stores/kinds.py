@@ -80,9 +80,8 @@ def locked(bucket: str, folder: Path) -> Found:
     answer = s3.list_object_versions(Bucket=bucket)
     versions = answer.get("Versions", [])
     found["versions kept after that"] = str(len(versions))
-    for one in versions[:1]:
-        named = {"Key": one["Key"], "VersionId": one["VersionId"]}
-        found["the removal of a version"] = _told(lambda: s3.delete_object(Bucket=bucket, **named))
+    one = {name: versions[0][name] for name in ("Key", "VersionId")}
+    found["the removal of a version"] = _told(lambda: s3.delete_object(Bucket=bucket, **one))
     return found
 
 

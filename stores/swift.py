@@ -122,8 +122,11 @@ def start(folder: Path, authority: Authority) -> Iterator[Served]:
             settings.write_text(
                 _PROXY.format(
                     **given,
-                    **{"port": port, "cache": cache, "secure": secure},
-                    **{"region": _REGION, "secret": _SECRET},
+                    port=port,
+                    cache=cache,
+                    secure=secure,
+                    region=_REGION,
+                    secret=_SECRET,
                 )
             )
             started.start(transport, [*swift, root / "usr/bin/swift-proxy-server", settings])

@@ -96,7 +96,7 @@ class Place:
         )
 
     def environment(self, folder: Path, settings: Sequence[str]) -> dict[str, str]:
-        """What a reader sets, with a home and temporary files of their own."""
+        """Set what a reader sets, with a home and temporary files of their own."""
         ours = {
             "AWS_ACCESS_KEY_ID": self.served.key,
             "AWS_CONFIG_FILE": os.devnull,

@@ -56,7 +56,8 @@ def test_the_page_shows_what_other_kinds_of_buckets_did():
         assert all(f"{what}: {word}" in told for what, word in came.items())
     # The page says so.
     assert all(
-        came["versions by save_cube"] == "1" and int(came["versions by iris.save onto the mount"]) > 1
+        came["versions by save_cube"] == "1"
+        and int(came["versions by iris.save onto the mount"]) > 1
         for row in ROWS
         for kind, came in row.get("buckets", {}).items()
         if kind == "with versions"
