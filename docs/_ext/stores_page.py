@@ -40,11 +40,10 @@ def tried(rows: list[results.Row]) -> nodes.table:
 
 def _cells(row: results.Row) -> list[str | nodes.Node]:
     said: nodes.Node = nodes.line_block("")
-    for setting, names in results.grouped(row, "needs").items():
-        text = nodes.Text(f"{'; '.join(names)}: ")
-        said += nodes.line("", "", text, nodes.literal("", setting))
-    for message, names in results.grouped(row, "fails").items():
-        said += nodes.line("", f"{'; '.join(names)}: {message}")
+    for kind in ("needs", "fails"):
+        for told, names in results.grouped(row, kind).items():
+            text = nodes.Text(f"{'; '.join(names)}: ")
+            said += nodes.line("", "", text, nodes.literal("", told))
     if "not tried" in row:
         said += nodes.line("", row["not tried"])
     return [
