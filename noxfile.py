@@ -119,7 +119,8 @@ def findings(session: nox.Session) -> None:
 def stores(session: nox.Session) -> None:
     """Start real S3 servers on loopback, and write what works on each. Options: ``-- --help``."""
     install(session, "stores")
-    session.run("python", "-m", "stores", *session.posargs)
+    command = ("python", "-m", "stores", *session.posargs)
+    session.run(*command, interrupt_timeout=60, terminate_timeout=20)
 
 
 @nox.session

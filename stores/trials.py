@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -162,45 +162,59 @@ def attempt(name: str, place: Place, settings: Sequence[str]) -> str:
     s3 = place.client()
     before = _listing(s3)
     options = [word for one in settings if one.startswith("-") for word in one.split()]
-    with tempfile.TemporaryDirectory(prefix="trial-") as made:
-        folder = Path(made)
-        for one in ("home", "tmp"):
-            (folder / one).mkdir()
+    wrong: list[str] = []
+    with _own_folder(wrong) as folder:
         environment = place.environment(folder, settings)
-        wrong = []
         for command in TRIALS[name](options):
-            wrong += [_run(command, environment)]
-            if wrong[-1]:
+            _, said = _run(command, environment)
+            if said:
+                wrong.append(said)
                 break
-        for path in mount_table.mount_points():
-            if path.is_relative_to(folder):
-                mount_table.abandon(path)
-                wrong += ["a mount is left"]
-        if left := os.listdir(folder / "tmp"):
-            wrong += [f"on the disk it leaves {', '.join(sorted(left))}"]
     wrong += _changes(s3, before)
-    said = "; ".join(filter(None, wrong)).replace(place.url, "the store").replace(made, "FOLDER")
-    said = re.sub("[0-9a-f]{16}|(?<=s3-mounts-save-)\\w{8}", "...", said)
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    return _written("; ".join(wrong), place, folder)
 
 
 def try_kind(kind: str, place: Place) -> dict[str, str]:
     """Try a bucket of another kind, and say what came of it."""
     command = [sys.executable, "-m", "stores.kinds", kind, f"bucket-{kind.replace(' ', '-')}"]
+    wrong: list[str] = []
+    with _own_folder(wrong) as folder:
+        environment = place.environment(folder, SETTINGS) | place.served.tenant
+        out, said = _run(command, environment)
+    if said:
+        wrong.append(said)
+    found = json.loads(out) if out else {}
+    found |= {"wrong": "; ".join(wrong)} if wrong else {}
+    return {what: _written(said, place, folder) for what, said in found.items()}
+
+
+def _written(said: str, place: Place, folder: Path) -> str:
+    """Leave out what differs from time to time."""
+    said = said.replace(place.url, "the store").replace(str(folder), "FOLDER")
+    said = re.sub("[0-9a-f]{16}|(?<=s3-mounts-save-)\\w{8}", "...", said)
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+
+
+@contextlib.contextmanager
+def _own_folder(wrong: list[str]) -> Iterator[Path]:
+    """Make a folder for a trial, and note what is left mounted or in it."""
     with tempfile.TemporaryDirectory(prefix="trial-") as made:
         folder = Path(made)
         for one in ("home", "tmp"):
             (folder / one).mkdir()
-        environment = place.environment(folder, SETTINGS) | place.served.tenant
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-        )
-    found = json.loads(done.stdout)
-    return {what: said.replace(place.url, "the store") for what, said in found.items()}
+        try:
+            yield folder
+        finally:
+            for path in mount_table.mount_points():
+                if path.is_relative_to(folder):
+                    mount_table.abandon(path)
+                    wrong.append("a mount is left")
+        if left := os.listdir(folder / "tmp"):
+            wrong.append(f"on the disk it leaves {', '.join(sorted(left))}")
 
 
-def _run(command: list[str], environment: dict[str, str]) -> str:
-    """Run a command, and say in one line what is wrong, if anything is."""
+def _run(command: list[str], environment: dict[str, str]) -> tuple[str, str]:
+    """Run a command; return what it says, and in one line what is wrong, if anything is."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -213,22 +227,31 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
     )
     try:
         out, err = process.communicate(timeout=_LIMIT)
-    except subprocess.TimeoutExpired:
-        # All that it has started is in its session, but s3fs, which is found by its mount.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"no end within {_LIMIT} seconds"
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            return "", f"no end within {_LIMIT} seconds"
+        raise
     if not process.returncode:
-        return ""
+        return out, ""
     required = re.search("^Required, but wrong: (.*)$", out, re.MULTILINE)
     if required:
         names = required[1].split("; ")
         lines = [line[8:] for line in out.splitlines() if re.match("fails|differs", line)]
-        return "; ".join(line for line in lines if line.startswith(tuple(names)))
+        return "", "; ".join(line for line in lines if line.startswith(tuple(names)))
     # An error may take several lines, and begins with its name.
     last = re.split(r"^(?=[\w.]+: )", err.strip(), flags=re.MULTILINE)[-1]
-    return " ".join(last.split()) or f"exit status {process.returncode}"
+    return "", " ".join(last.split()) or f"exit status {process.returncode}"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a command with all that it has started; s3fs is in a session of its own, see above."""
+    for sign, limit in ((signal.SIGTERM, 30), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=limit)
+            break
 
 
 def _listing(s3: S3Client) -> set[tuple[str, str, str]]:

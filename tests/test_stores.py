@@ -160,3 +160,10 @@ def test_the_setting_that_mends_it_is_found(place, monkeypatch):
         "needs": "AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
         "without": "no setting",
     }
+
+
+def test_a_trial_that_does_not_end_is_ended(place, monkeypatch):
+    monkeypatch.setattr(trials, "_LIMIT", 2)
+    wait = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setitem(trials.TRIALS, "made up", lambda options: [wait])
+    assert trials.attempt("made up", place, ()) == "no end within 2 seconds"
