@@ -28,7 +28,7 @@ _KEY, _SECRET = "gateway-key", "gateway-secret"
 _TENANT, _PARTNER = "partners", ("partner-key", "partner-secret")
 _VARIABLES = ("TENANT", "TENANT_KEY", "TENANT_SECRET")
 _GATEWAY = "client.rgw.here"
-_START_LIMIT = 60
+_START_LIMIT = 120
 
 _CONFIGURATION = """\
 [global]

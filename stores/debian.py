@@ -53,7 +53,7 @@ def unpack(name: str, *packages: str) -> Path:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:]
-            raise NotTriedError(f"apt-get cannot download it ({''.join(said)}): apt-get update")
+            raise NotTriedError(f"apt-get cannot download it: {''.join(said)}")
         for package in archives.glob("*.deb"):
             subprocess.run(["dpkg-deb", "--extract", package, Path(made, "root")], check=True)
         Path(made, "root").rename(root)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 HOST = "127.0.0.1"
-_START_LIMIT = 60
+_START_LIMIT = 120
 _END_LIMIT = 20
 
 

@@ -3,6 +3,7 @@
 SeaweedFS stands for all of them here: ``./nox -s stores`` starts the others.
 """
 
+import doctest
 import sys
 
 import pytest
@@ -76,6 +77,10 @@ def test_every_row_has_every_trial_and_one_outcome_of_it():
             assert list(row["trials"]) == list(trials.TRIALS)
             for outcome in row["trials"].values():
                 assert set(outcome) in (set(), {"fails"}, {"needs", "without"})
+
+
+def test_the_examples_are_true():
+    assert doctest.testmod(results) == (0, 3)
 
 
 OLD = {"store": "A", "transport": "http", "s3fs": "1.90", "date": "2026-11-01", "trials": {}}
