@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.colors import to_rgba
 
 from s3_sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 GROUPS = {
     "ask (HEAD, LIST)": ("HeadObject", "ListObjects"),
@@ -25,10 +27,10 @@ GROUPS = {
 
 def draw_table(
     axes: Axes,
-    cells: Sequence[Sequence[tuple[str, str] | None]],
+    cells: Iterable[Iterable[tuple[str, str] | None]],
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
-    **text: object,
+    **text: Any,
 ) -> None:
     """Draw a table of words, each on a colour.
 
@@ -36,7 +38,7 @@ def draw_table(
     ----------
     axes : matplotlib.axes.Axes
         Where to draw. It needs a title of its own.
-    cells : sequence of sequence of tuple of str, str
+    cells : iterable of iterable of tuple of str, str
         For each row its cells, each with its words and its colour; None for an empty one.
     rows, columns : sequence of str, optional
         Their titles.
@@ -57,7 +59,7 @@ def draw_table(
             if cell:
                 words, colour = cell
                 axes.barh(y, 0.96, 0.9, left=x - 0.48, color=to_rgba(colour, 0.6))
-                axes.text(x, y, words, ha="center", va="center", **text)  # type: ignore[arg-type]
+                axes.text(x, y, words, ha="center", va="center", **text)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.invert_yaxis()
@@ -88,7 +90,7 @@ def draw_requests(axes: Axes, traffic: Mapping[str, Traffic]) -> None:
     [' 0.0 MiB down, 1.0 up']
     >>> plt.close()
     """
-    places = np.arange(len(traffic))
+    places = range(len(traffic))
     start = np.zeros(len(traffic))
     for label, operations in GROUPS.items():
         counts = np.array(
@@ -104,3 +106,71 @@ def draw_requests(axes: Axes, traffic: Mapping[str, Traffic]) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.45 * start.max())
     axes.set_xlabel("requests")
+
+
+def draw_shares(
+    axes: Axes, cost: NDArray[np.float64], tasks: Sequence[str], kinds: Sequence[str]
+) -> None:
+    """Draw what the cost of each task is made of.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw. It needs a title, and a legend for the kinds.
+    cost : numpy.ndarray
+        A row for each task, a column for each kind of cost.
+    tasks, kinds : sequence of str
+        Their names.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> axes = plt.figure().add_subplot()
+    >>> draw_shares(axes, np.array([[1.0, 3.0]]), ["load"], ["GET", "bytes out"])
+    >>> [float(bar.get_width()) for bar in axes.patches]
+    [0.25, 0.75]
+    >>> plt.close()
+    """
+    colours = colormaps["tab20c"]([0, 2, 4, 5, 6, 7, 12, 8])
+    shares = (cost / np.where(cost.any(axis=1), cost.sum(axis=1), 1)[:, np.newaxis]).T
+    left = np.cumsum(shares, axis=0) - shares
+    for kind, colour, share, start in zip(kinds, colours, shares, left, strict=False):
+        if share.any():
+            axes.barh(tasks, share, left=start, color=colour, label=kind)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the cost")
+
+
+def draw_growth(
+    panels: NDArray[Any],
+    across: Mapping[str, Sequence[float]],
+    grown: Mapping[str, Mapping[str, NDArray[np.float64]]],
+) -> None:
+    """Draw how requests and bytes grow with files, size and workers, as lines in log-log panels.
+
+    Parameters
+    ----------
+    panels : numpy.ndarray
+        Axes, two rows of them, for requests and megabytes, and a column for each key of `across`.
+    across : mapping of str to sequence of float
+        Where it was measured: ``"files"``, ``"MB"`` and ``"workers"``.
+    grown : mapping of str to mapping
+        By a label for the options, what `s3_sandbox.costs.growth` has counted.
+    """
+    titles = ["load small PP files", "metadata of one file", "the same file"]
+    colours = ("tab:orange", "tab:blue")
+    for column, (what, points), title in zip(panels.T, across.items(), titles, strict=True):
+        for colour, (label, counted) in zip(colours, grown.items(), strict=True):
+            for name, style in ((what, "-"), *([("shared", "--")] if what == "workers" else [])):
+                words = label if style == "-" else f"{label}, shared"
+                for axes, values in zip(column, counted[name].T, strict=True):
+                    x = points[: len(values)]
+                    axes.loglog(x, values, style, marker="o", color=colour, label=words)
+        column[0].set_title(title, fontsize=10)
+        column[1].set_xlabel(what)
+        column[1].set_xticks(points, [f"{point:.0f}" for point in points])
+        column[1].set_xticks([], minor=True)
+    panels[0, 0].set(ylabel="requests", ylim=(3, 2000))
+    panels[1, 0].set(ylabel="MB moved", ylim=(0.03, 1000))
+    handles, labels = panels[0, 2].get_legend_handles_labels()
+    panels[0, 0].figure.legend(handles, labels, loc="outside lower center", ncols=4)
