@@ -117,9 +117,7 @@ def test_the_recipe_finds_that_the_store_has_less(sandbox, cube, local, save_and
 
 @pytest.mark.proves("C37")
 @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart"])
-def test_a_refusal_is_an_error_of_save_cube_and_of_cp(
-    sandbox, mount_point, cube, local, operation
-):
+def test_a_refusal_is_an_error_of_save_cube_and_of_cp(sandbox, mount_point, cube, local, operation):
     with mount(sandbox.source, mount_point, IN_PARTS) as bucket, sandbox.failing(operation):
         with pytest.raises(SaveError) as raised:
             save_cube(cube, bucket / KEY, local_directory=sandbox.directory)
@@ -143,7 +141,10 @@ def save_safely(sandbox, local, bucket):
 
 
 def require_stored(sandbox, local, key):
-    if hashlib.sha256(content(sandbox, key)).digest() != hashlib.sha256(local.read_bytes()).digest():
+    if (
+        hashlib.sha256(content(sandbox, key)).digest()
+        != hashlib.sha256(local.read_bytes()).digest()
+    ):
         raise OSError(f"{key} in the store is not what was saved")
 
 

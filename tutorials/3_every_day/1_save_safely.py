@@ -83,7 +83,7 @@ with mount(sandbox.source, mount_point, ["retries=1"]) as bucket:
 # That was seen on 27 November 2026, with Iris 3.14.1 and ``s3fs`` 1.90, and with Iris 3.16.2 and
 # ``s3fs`` 1.95, in both cases with netCDF4 1.7.5.1.
 # A notebook then tells you that its kernel has died.
-# So never save netCDF straight onto a mount. Nothing here does.
+# So never save a result as netCDF straight onto a mount.
 #
 # If the store is overloaded, ``s3fs`` waits and tries again before it gives up.
 # The option ``retries=1`` keeps that short here.
@@ -196,7 +196,10 @@ with mount(sandbox.source, mount_point) as bucket:
 # It saves to the local disk, uploads the finished file once, without the mount, and compares what
 # the store then has.
 
-with mount(sandbox.source, mount_point) as bucket, sandbox.traffic() as traffic:
+with (
+    mount(sandbox.source, mount_point) as bucket,
+    sandbox.traffic() as traffic,
+):
     save_cube(cube, bucket / "result.nc")
 size = sandbox.sizes()["result.nc"]
 print(f"uploaded:   {traffic.bytes_up / size:.1f} × the size")
@@ -255,7 +258,9 @@ def save_and_upload(cube, file, bucket, key):
     s3.upload_file(os.fspath(file), bucket, key)
     stored = s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
     if stored != os.path.getsize(file):
-        raise OSError(f"expected all of {file} in the store, found {stored} bytes")
+        raise OSError(
+            f"expected all of {file} in the store, found {stored} bytes"
+        )
 
 
 save_and_upload(cube, local, sandbox.bucket, "result.nc")

@@ -23,15 +23,14 @@ mount shows of it, and when.
 # sphinx_gallery_thumbnail_number = 2
 import time
 
-import boto3
 import iris
 import matplotlib.pyplot as plt
 import numpy as np
 
 from s3_mounts import mount, sparse_read_options
 from s3_sandbox import fine_temperature, sample_path, start_sandbox
+from s3_sandbox.figures import draw_table
 
-# Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
 iris.FUTURE.lam_pole_offset = True
 iris.FUTURE.save_split_attrs = True
@@ -44,19 +43,16 @@ sandbox.shell("s3fs --help | grep --after-context 1 'stat_cache_expire '")
 # So that you see it end, the second of these mounts has a memory of 3 seconds.
 # Both show the same bucket.
 
-by_default = sandbox.directory / "by_default"
-short = sandbox.directory / "short"
-by_default.mkdir()
-short.mkdir()
-mount(sandbox.source, by_default)
-mount(sandbox.source, short, ["stat_cache_expire=3"])
+by_default = mount(sandbox.source, sandbox.directory / "by_default").path
+options = ["stat_cache_expire=3"]
+short = mount(sandbox.source, sandbox.directory / "short", options).path
 
 # %%
 # The writer uses no mount.
 # It puts some years of air temperature over North America under a key, one PP field a year.
 
 all_years = iris.load_cube(sample_path("A1B_north_america.nc"))
-s3 = boto3.client("s3")
+s3 = sandbox.client
 
 
 def publish(key, years, correction=0):
@@ -69,11 +65,6 @@ def publish(key, years, correction=0):
     local.unlink()
 
 
-def remove(key):
-    """Remove an object, bypassing the mounts."""
-    s3.delete_object(Bucket=sandbox.bucket, Key=sandbox.prefix + key)
-
-
 publish("growing.pp", 10)
 publish("removed.pp", 10)
 bytes_of_a_year = sandbox.sizes()["growing.pp"] // 10
@@ -84,31 +75,25 @@ bytes_of_a_year = sandbox.sizes()["growing.pp"] // 10
 #
 # Look at three names: before the change, just after it, and four seconds later.
 
-timeline = {}
-
-
-def in_years(size):
-    """Say in words how long a file is."""
-    return f"{size // bytes_of_a_year} years" if size else "not there"
+in_question = ("growing.pp", "removed.pp", "added.pp")
+seen = {}
 
 
 def note(step):
-    """Write down what the store has, and what each mount says of it."""
+    """Write down how many years the store has, and what each mount says of it."""
     in_store = sandbox.sizes()
-    for key in ("growing.pp", "removed.pp", "added.pp"):
-        row = timeline.setdefault(key, {})
-        row[step, "the store"] = in_years(in_store.get(key))
-        for folder in (by_default, short):
-            path = folder / key
-            size = path.stat().st_size if path.exists() else None
-            row[step, folder.name] = in_years(size)
+    for key in in_question:
+        sizes = [in_store.get(key, 0)]
+        for path in (by_default / key, short / key):
+            sizes.append(path.stat().st_size if path.exists() else 0)
+        seen[key, step] = [size // bytes_of_a_year for size in sizes]
 
 
 sandbox.shell("ls by_default")
 note("before")
 publish("growing.pp", 20)
 publish("added.pp", 10)
-remove("removed.pp")
+s3.delete_object(Bucket=sandbox.bucket, Key="removed.pp")
 note("just after")
 time.sleep(4)
 note("4 s later")
@@ -119,25 +104,17 @@ sandbox.shell("ls by_default")
 
 steps = ["before", "just after", "4 s later"]
 rows = ["the store", "by_default", "short"]
-figure, panels = plt.subplots(
-    3, 1, figsize=(8, 5.2), sharex=True, layout="constrained"
-)
-for axes, (key, seen) in zip(panels, timeline.items(), strict=True):
-    for (step, row), words in seen.items():
-        colour = "lightgreen"
-        if row == "the store":
-            colour = "lightblue"
-        elif words != seen[step, "the store"]:
-            colour = "orange"
-        x, y = steps.index(step), rows.index(row)
-        axes.barh(y, 1, left=x - 0.5, height=0.9, color=colour)
-        axes.text(x, y, words, ha="center", va="center")
-    axes.set_yticks(range(3), rows)
-    axes.invert_yaxis()
+figure, panels = plt.subplots(3, 1, figsize=(8, 5.2), layout="constrained")
+for axes, key in zip(panels, in_question, strict=True):
+    columns = []
+    for step in steps:
+        store, *mounts = seen[key, step]
+        agree = ["tab:green" if m == store else "tab:orange" for m in mounts]
+        words = [f"{n} years" if n else "not there" for n in (store, *mounts)]
+        columns.append(zip(words, ["tab:blue", *agree], strict=True))
+    titles = steps if axes is panels[0] else ()
+    draw_table(axes, zip(*columns, strict=True), rows, titles)
     axes.set_ylabel(key)
-    axes.margins(0)
-axes.set_xticks(range(3), steps)
-axes.set_xlabel("when")
 figure.suptitle("What the store has of three files, and what two mounts show")
 plt.show()
 
@@ -159,17 +136,10 @@ plt.show()
 # The writer makes the file longer once more, and you copy it.
 
 publish("growing.pp", 30)
-
-
-def years_in(path):
-    """Count the years in a file."""
-    return iris.load_cube(path).coord("time").shape[0]
-
-
-copy = sandbox.directory / "copy.pp"
 for _ in range(2):
     sandbox.shell("cp by_default/growing.pp copy.pp")
-    print("The copy has", years_in(copy), "of 30 years.")
+    copied = iris.load_cube(sandbox.directory / "copy.pp")
+    print("The copy has", len(copied.coord("time").points), "of 30 years.")
 
 # %%
 # **The first copy is cut off at the old size, without an error.**
@@ -178,7 +148,8 @@ for _ in range(2):
 
 publish("growing.pp", 40)
 time.sleep(1.2)  # The kernel remembers a size of its own, for one second.
-print("Iris loads", years_in(by_default / "growing.pp"), "of 40 years.")
+loaded = iris.load_cube(by_default / "growing.pp")
+print("Iris loads", len(loaded.coord("time").points), "of 40 years.")
 
 # %% C31
 # A lazy cube is a promise
@@ -200,7 +171,7 @@ for ending in ("pp", "nc"):
         if years:
             publish(key, years, correction=5)
         else:
-            remove(key)
+            s3.delete_object(Bucket=sandbox.bucket, Key=key)
         try:
             data = cube.data
             off = data.mean() - all_years[: data.shape[0]].data.mean()
@@ -223,11 +194,7 @@ for ending in ("pp", "nc"):
 # A colleague has stored a run that is 5 K too warm.
 # You look at its first year.
 
-cached = sandbox.directory / "cached"
-cached.mkdir()
-colleague = sandbox.directory / "colleague"
-colleague.mkdir()
-mount(sandbox.source, colleague)
+mount(sandbox.source, sandbox.directory / "colleague")
 
 right = fine_temperature(24, 360, 480)
 wrong = right.copy(data=right.data + np.float32(5))
@@ -237,7 +204,8 @@ sandbox.shell("touch -d yesterday right.nc")
 sandbox.shell("cp wrong.nc colleague/run.nc")
 
 options = sparse_read_options(sandbox.directory / "cache")
-bucket = mount(sandbox.source, cached, options)
+bucket = mount(sandbox.source, sandbox.directory / "cached", options)
+cached = bucket.path
 first = iris.load_cube(cached / "run.nc")[0]
 print(f"The first year is {(first - right[0]).data.mean():.1f} K off.")
 
@@ -251,17 +219,14 @@ plain = iris.load_cube(by_default / "run.nc")
 
 figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 years = 1860 + np.arange(24)
-for label, cube, style in (
-    ("the wrong run", wrong, "tab:grey"),
-    ("mounted with use_cache", mixed, "tab:orange"),
-    ("mounted by default", plain, "tab:blue"),
+for label, cube, style, width in (
+    ("the wrong run", wrong, "tab:grey", 2),
+    ("mounted with use_cache", mixed, "tab:orange", 6),
+    ("mounted by default", plain, "tab:blue", 2),
 ):
     series = cube.data[:, 180, 240]
-    width = 6 if cube is mixed else 2
     axes.plot(
-        years,
-        series,
-        color=style,
+        *(years, series, style),
         label=label,
         linewidth=width,
         zorder=8 - width,
@@ -302,43 +267,13 @@ print(
 # What a short memory costs
 # -------------------------
 #
-# Count the requests that it takes to list all files with their sizes.
-# Do so again two seconds later.
-
-for number in range(20):
-    publish(f"many_{number}.pp", 1)
-in_store = set(sandbox.sizes())
-
-
-def list_with_sizes(folder):
-    """List a directory with the sizes, and count what that asks for."""
-    with sandbox.traffic() as traffic:
-        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-    return traffic.requests, len(in_store - set(sizes))
-
-
-trials = {}
-for option in (
-    "stat_cache_expire=900",
-    "stat_cache_expire=1",
-    "max_stat_cache_size=0",
-):
-    folder = sandbox.directory / option
-    folder.mkdir()
-    mount(sandbox.source, folder, [option])
-    trials[option], _ = list_with_sizes(folder)
-time.sleep(2)
-print(f"{len(in_store)} files{'first':>20}{'again':>7}{'missing':>9}")
-for option, first_count in trials.items():
-    count, missing = list_with_sizes(sandbox.directory / option)
-    print(f"{option:<22}{first_count:>7}{count:>7}{missing:>9}")
-
-# %%
 # Every look after a short memory has expired costs one request for each file.
 #
 # Never switch the memory off with ``max_stat_cache_size=0``.
 # Then ``s3fs`` 1.90 asks for each file at every listing, and 1.97 forgets files while it lists them:
 # you load fewer than there are.
+#
+# .. tested-by:: tests/evidence/test_short_memory.py::test_what_listing_with_sizes_asks
 #
 # A way of working that is safe
 # -----------------------------

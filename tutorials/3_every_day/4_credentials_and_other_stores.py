@@ -20,11 +20,9 @@ store from a cube in another.
 # It accepts every key.
 
 # sphinx_gallery_thumbnail_path = "_static/two_stores.svg"
-import io
 import os
 import secrets
 import textwrap
-from contextlib import redirect_stdout
 from unittest.mock import patch
 
 import boto3
@@ -37,7 +35,6 @@ from s3_mounts import StoreError, mount
 from s3_sandbox import sample_path, start_sandbox
 from s3_sandbox.server import Server
 
-# Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
 
 sandbox = start_sandbox(
@@ -76,65 +73,50 @@ sandbox.shell("umount my_bucket")
 # On a machine that has been used for a while there are keys in several places.
 # Put a different ID into each of them.
 
-
-def private_file(name, text):
-    """Write a file that only you can read, and give its path."""
-    path = sandbox.directory / name
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return str(path)
-
-
 secret = secrets.token_hex(20)
+profile_file = sandbox.directory / "credentials"
+profile_file.write_text(
+    "[team]\naws_access_key_id = from-profile\n"
+    f"aws_secret_access_key = {secret}\n"
+)
+other_key = sandbox.directory / "other_key"
+other_key.write_text(f"from-credential-file:{secret}\n")
+sandbox.shell("chmod 600 credentials other_key")
+
 environment = {
     "AWS_ACCESS_KEY_ID": "from-environment",
     "AWS_SECRET_ACCESS_KEY": secret,
 }
 profile = {
     "AWS_PROFILE": "team",
-    "AWS_SHARED_CREDENTIALS_FILE": private_file(
-        "credentials",
-        "[team]\naws_access_key_id = from-profile\n"
-        f"aws_secret_access_key = {secret}\n",
-    ),
+    "AWS_SHARED_CREDENTIALS_FILE": str(profile_file),
 }
-credential_file = {
-    "AWS_CREDENTIAL_FILE": private_file(
-        "other_key", f"from-credential-file:{secret}\n"
-    ),
-}
+credential_file = {"AWS_CREDENTIAL_FILE": str(other_key)}
 
 # %% C13
 # Mount with each combination, and compare with what boto3 takes in the same environment.
 
 
-def key_of_s3fs(options):
-    """Mount and list the bucket, and see which key the server saw."""
-    with sandbox.traffic() as traffic, redirect_stdout(io.StringIO()):
-        sandbox.shell(f"s3fs {sandbox.source} my_bucket {options}")
-        sandbox.shell("ls my_bucket && umount my_bucket")
-    (key,) = {request.access_key for request in traffic.log}
-    return key
-
-
-def key_of_boto3():
-    """See which key boto3 would use."""
-    return boto3.session.Session().get_credentials().access_key
-
-
-def compare(label, variables, options=""):
+def compare(label, variables, options=()):
     """Set environment variables for a while, and see whose key is used."""
     with patch.dict(os.environ, variables):
         for name in environment.keys() - variables.keys():
             os.environ.pop(name, None)
-        print(f"{label:<30}{key_of_s3fs(options):<22}{key_of_boto3()}")
+        with (
+            mount(sandbox.source, mount_point, options, ask=False) as bucket,
+            sandbox.traffic() as traffic,
+        ):
+            os.listdir(bucket)
+        (of_s3fs,) = {request.access_key for request in traffic.log}
+        of_boto3 = boto3.Session().get_credentials().access_key
+    print(f"{label:<30}{of_s3fs:<22}{of_boto3}")
 
 
 print(f"{'what is set':<30}{'s3fs':<22}boto3")
 compare("environment", environment)
-compare("environment, passwd_file", environment, "-o passwd_file=key")
+compare("environment, passwd_file", environment, [f"passwd_file={key_file}"])
 compare(
-    "environment, -o profile=team", environment | profile, "-o profile=team"
+    "environment, -o profile=team", environment | profile, ["profile=team"]
 )
 compare("environment, credential file", environment | credential_file)
 compare("profile, credential file", profile | credential_file)
@@ -263,7 +245,9 @@ s3.put_object_acl(Bucket="open-data", Key=name, ACL="public-read")
 # %%
 # Mount both stores at once: each mount has its own address and its own key.
 
-private_file("partner_key", f"key-for-partner:{secret}\n")
+partner_key = sandbox.directory / "partner_key"
+partner_key.write_text(f"key-for-partner:{secret}\n")
+sandbox.shell("chmod 600 partner_key")
 sandbox.shell(f"mkdir partner && s3fs {sandbox.source} my_bucket")
 partner_store = {"STORE": partner.url, "AWS_ENDPOINT_URL": partner.url}
 before = len(partner.requests())
