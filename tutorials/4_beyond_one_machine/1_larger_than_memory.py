@@ -22,28 +22,16 @@ Average a dataset that is three times as large as the memory that you may use.
 # The sum of all years is kept, to check the answer later.
 
 # sphinx_gallery_thumbnail_number = 2
-import os
-import pickle
-import resource
-import subprocess
-import sys
-import threading
-
-import cloudpickle
-import dask
 import iris
 import iris.quickplot as qplt
 import matplotlib.pyplot as plt
 import numpy as np
-import psutil
-from dask.callbacks import Callback
 from iris.analysis import MEAN
 
 from s3_mounts import mount, whole_file_options
-from s3_mounts.mount_table import servers
 from s3_sandbox import fine_temperature, start_sandbox
+from s3_sandbox.memory import watched
 
-# Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
 iris.FUTURE.save_split_attrs = True
 
@@ -71,7 +59,6 @@ print(f"The largest has {largest / 1e6:.1f} MB.")
 # do.
 
 mount_point = sandbox.directory / "my_bucket"
-mount_point.mkdir()
 keep = whole_file_options(sandbox.directory / "cache")
 mounted = mount(sandbox.source, mount_point, keep)
 files = [str(mount_point / name) for name in sizes]
@@ -82,42 +69,15 @@ files = [str(mount_point / name) for name in sizes]
 #
 # You may allocate 60 MB, on top of what Python and Iris need for themselves.
 # To have that limit enforced, the work is done in a Python process of its own.
-# It forbids itself to allocate more, and from then on the kernel enforces that.
+# ``watched`` of the sandbox starts it: it forbids itself to allocate more, and from then on the
+# kernel enforces that.
+# It also notes the memory, and how much of the work is done.
+# The work is counted in the tasks into which Dask divides it.
 
 limit = 60_000_000
 
-
-def allocated():
-    """Tell how much memory this process has allocated for data, in bytes."""
-    return psutil.Process().memory_info().data
-
-
-def forbid_more_than(extra):
-    """Let this process allocate at most that many more bytes."""
-    most = allocated() + extra
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-
-
-def in_new_python(function, *arguments):
-    """Call a function in a new Python process, and return what it returns."""
-    program = (
-        "import sys, cloudpickle\n"
-        "function, arguments = cloudpickle.load(sys.stdin.buffer)\n"
-        "cloudpickle.dump(function(*arguments), sys.stdout.buffer)\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        input=cloudpickle.dumps((function, arguments)),
-        capture_output=True,
-        env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"},
-        check=True,
-        timeout=120,
-    )
-    return pickle.loads(ended.stdout)
-
-
 # %%
-# ``MALLOC_TRIM_THRESHOLD_`` has the C library give back memory that is no longer used.
+# In that process ``MALLOC_TRIM_THRESHOLD_`` has the C library give back memory that is no longer used.
 # Otherwise the library keeps some for later.
 # Dask sets the same for the workers of a cluster.
 #
@@ -142,57 +102,16 @@ def lazily(cube):
     return mean
 
 
-# %%
-# Both begin with the same lazy cube.
-# It goes to the new process as paths and descriptions, not as data, and from then on the limit
-# holds.
-# A second thread notes the memory, and how much of the work is done.
-# The work is counted in the tasks into which Dask divides it.
-
-
-def watched(way, cube, threads, limit=None):
-    """Average in one of the ways; return the answer, and the memory."""
-    threading.stack_size(2**20)  # The limit counts the stack of each thread.
-    settings = {
-        "scheduler": "threads",
-        "num_workers": threads,
-        "split_every": 2,
-    }
-    with dask.config.set(settings):
-        start = allocated()
-        if limit:
-            forbid_more_than(limit)
-        done = 0
-        memory = []
-        ended = threading.Event()
-
-        def count(key, result, graph, state, thread):
-            nonlocal done
-            done = len(state["finished"]) / len(state["dependencies"])
-
-        def watch():
-            while not ended.wait(0.005):
-                memory.append((done, (allocated() - start) / 1e6))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            with Callback(posttask=count):
-                answer = way(cube)
-        except MemoryError as error:
-            answer = error
-        ended.set()
-        watcher.join()
-    return answer, np.array(memory)
-
-
 # %% C24
+# Both begin with the same lazy cube.
+# It goes to the new process as paths and descriptions, not as data.
+#
 # First, all at once:
 
 with sandbox.traffic() as loading:
     cube = iris.load(files).concatenate_cube()
 with sandbox.traffic() as first:
-    answer, _ = in_new_python(watched, all_at_once, cube, 1, limit)
+    answer, _ = watched(all_at_once, cube, limit=limit)
 print("All at once:", type(answer).__name__)
 
 # %% C24
@@ -200,7 +119,7 @@ print("All at once:", type(answer).__name__)
 # Now lazily, with one thread and the same limit:
 
 with sandbox.traffic() as second:
-    mean, one_thread = in_new_python(watched, lazily, cube, 1, limit)
+    mean, one_thread = watched(lazily, cube, limit=limit)
 print("Lazily:", mean.summary(shorten=True))
 
 # %%
@@ -223,8 +142,8 @@ plt.show()
 # What would have been needed to do it all at once?
 # Try it again, this time without the limit, and try the lazy way with four threads.
 
-_, at_once = in_new_python(watched, all_at_once, cube, 1)
-same, four_threads = in_new_python(watched, lazily, cube, 4)
+_, at_once = watched(all_at_once, cube)
+same, four_threads = watched(lazily, cube, threads=4)
 print("The same answer:", bool((same.data == mean.data).all()))
 
 runs = {
@@ -268,7 +187,7 @@ plt.show()
 # * ``num_workers``, the number of threads.
 # * ``array.chunk-size``, the size of a chunk. It is 128 MiB unless you set it, so here every file is
 #   one chunk.
-# * ``split_every``, how many partial sums are joined at a time. Left alone, Dask joins 4.
+# * ``split_every``, how many partial sums are joined at a time. It is 2 here. Left alone, Dask joins 4.
 #
 # For reading, more threads gain little: Iris lets only one thread of a process read netCDF at a
 # time.
@@ -299,7 +218,7 @@ for label, traffic in (
 # The cache is on your disk.
 # ``s3fs`` is a process with a memory of its own, which the limit above does not count.
 
-(server,) = servers(mount_point)
+(server,) = mounted.processes
 print(f"s3fs itself uses {server.memory_info().rss / 1e6:.0f} MB of memory.")
 sandbox.shell("du --summarize --block-size=MB cache")
 

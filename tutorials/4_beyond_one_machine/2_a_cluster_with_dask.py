@@ -34,12 +34,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from distributed import Client, LocalCluster
 
-from s3_mounts import shared_mount, whole_file_options
+from s3_mounts import Mount, shared_mount, whole_file_options
 from s3_mounts.dask import MountPlugin
-from s3_mounts.mount_table import servers
 from s3_sandbox import fine_temperature, start_sandbox
 
-# Opt in to what Iris will do by default, so that it has nothing to warn about.
 iris.FUTURE.date_microseconds = True
 iris.FUTURE.save_split_attrs = True
 
@@ -176,7 +174,8 @@ plt.show()
 # Ask for the same again.
 # Choose the very worker that has started ``s3fs``, wait until it has something to do, and kill it.
 
-(server,) = servers(path)
+mounted = Mount(sandbox.source, path)
+(server,) = mounted.processes
 pid = server.ppid()
 addresses = {pid: address for address, pid in client.run(os.getpid).items()}
 address = addresses[pid]
@@ -204,7 +203,7 @@ for count in client.run(count_files, path).values():
 # ``s3fs`` is a process of its own, which outlives the worker that has started it.
 # The new worker joined the mount.
 
-print("The same s3fs:", servers(path) == [server])
+print("The same s3fs:", mounted.processes == [server])
 
 # %%
 # Leave nothing behind
