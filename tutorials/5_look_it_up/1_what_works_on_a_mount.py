@@ -25,21 +25,18 @@ else, and what each asks of the store.
 import os
 import subprocess
 import textwrap
+from itertools import zip_longest
 
-import boto3
 import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.colors import to_rgba
 
 from s3_mounts import mount
 from s3_sandbox import Traffic, start_sandbox
 from s3_sandbox.conformance.runner import KINDS, VERDICTS, check_operations
+from s3_sandbox.figures import draw_requests, draw_table
 
 sandbox = start_sandbox("climate-data")
 here = sandbox.directory / "here"
 there = sandbox.directory / "there"
-here.mkdir()
-there.mkdir()
 with mount(sandbox.source, here), mount(sandbox.source, there):
     results = check_operations(here, there, traffic=sandbox.traffic)
 
@@ -60,23 +57,18 @@ looks = {
     "fails": ("✗", "tab:red"),
     "untried": ("?", "tab:grey"),
 }
-figure, axes = plt.subplots(figsize=(8, 6.6), layout="constrained")
-for column, kind in enumerate(KINDS):
-    chosen = [result for result in results if result.kind == kind]
-    for row, result in enumerate(chosen):
+columns = []
+for kind in KINDS:
+    column = []
+    for result in (r for r in results if r.kind == kind):
         mark, colour = looks[result.verdict]
-        colour = to_rgba(colour, 0.5)
-        axes.barh(row, 0.96, 0.9, column - 0.48, color=colour)
         words = textwrap.fill(f"{mark} {result.subject}", 21)
-        axes.text(column, row, words, ha="center", va="center", fontsize=8)
+        column.append((words, colour))
+    columns.append(column)
+
+figure, axes = plt.subplots(figsize=(8, 6.6), layout="constrained")
 titles = [textwrap.fill(title, 17) for title in KINDS.values()]
-axes.set_xticks(range(len(KINDS)), titles)
-axes.xaxis.tick_top()
-axes.set_yticks([])
-axes.invert_yaxis()
-axes.margins(0.005)
-axes.tick_params(length=0)
-axes.spines[:].set_visible(False)
+draw_table(axes, zip_longest(*columns), columns=titles, fontsize=8)
 axes.set_title(
     "On a mount: ✓ works, ≠ differs from a disk, ✗ fails, ? is not installed"
 )
@@ -202,43 +194,13 @@ many = [
     "SQLite, 5 transactions",
     "git init and commit",
 ]
-groups = {
-    "ask (HEAD, LIST)": ("HeadObject", "ListObjects"),
-    "download": ("GetObject",),
-    "upload": ("PutObject",),
-    "copy in the store": ("CopyObject",),
-    "delete": ("DeleteObject",),
-}
 traffic = {r.subject: r.traffic or Traffic() for r in results}
-
-
-def draw_requests(axes, names):
-    """Draw how many requests of each group there were, and the bytes."""
-    rows, start = np.arange(len(names)), np.zeros(len(names))
-    for label, operations in groups.items():
-        counts = [
-            sum(traffic[name].operations.get(o, 0) for o in operations)
-            for name in names
-        ]
-        axes.barh(rows, counts, left=start, label=label)
-        start += counts
-    for row, name in enumerate(names):
-        down = traffic[name].bytes_down / 2**20
-        up = traffic[name].bytes_up / 2**20
-        if down + up > 0.05:
-            words = f" {down:.1f} MiB down, {up:.1f} up"
-            axes.text(start[row], row, words, va="center")
-    axes.set_yticks(rows, names)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.45 * start.max())
-    axes.set_xlabel("requests")
-
 
 figure, (upper, lower) = plt.subplots(
     2, figsize=(8, 6), height_ratios=[8, 6], layout="constrained"
 )
-draw_requests(upper, one_file)
-draw_requests(lower, many)
+draw_requests(upper, {name: traffic[name] for name in one_file})
+draw_requests(lower, {name: traffic[name] for name in many})
 handles, labels = upper.get_legend_handles_labels()
 figure.legend(handles, labels, loc="outside lower center", ncols=5)
 figure.suptitle("What operations on files of 1 MiB, and programs, ask for")
@@ -275,7 +237,7 @@ print(overwrite)
 # There are 100 files in a folder.
 # ``ls`` asks for names only, and the mount asks for each file.
 
-s3 = boto3.client("s3")
+s3 = sandbox.client
 for number in range(100):
     s3.put_object(Bucket=sandbox.bucket, Key=f"many/{number}.nc", Body=b"x")
 with mount(sandbox.source, here):
