@@ -112,6 +112,7 @@ def _watch(
             answer = work(argument)
     except MemoryError as error:
         answer = error
-    ended.set()
-    watcher.join()
+    finally:
+        ended.set()
+        watcher.join()
     return answer, np.array(memory).reshape(-1, 2)
