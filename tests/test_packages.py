@@ -43,7 +43,7 @@ def test_what_you_take_home_is_small():
     """
     lines = {path.stem: len(path.read_text().splitlines()) for path in CORE}
     assert lines.pop("zarr") + lines.pop("zarr_loading") <= 570
-    assert sum(lines.values()) <= 2440
+    assert sum(lines.values()) <= 2600
 
 
 def documented():
