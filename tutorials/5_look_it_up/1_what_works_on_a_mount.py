@@ -254,9 +254,9 @@ with mount(sandbox.source, here):
 # A LIST request gives up to 1,000 names, with their sizes.
 # The permissions are not in it, so ``s3fs`` sends a HEAD request for each file that it does not
 # remember.
-# It is the same with 5,000 files, which takes too long to show here.
+# It is the same with many more files, which takes too long to show here.
 #
-# .. tested-by:: tests/evidence/test_listing.py::test_5000_objects_are_listed_and_each_is_asked_for
+# .. tested-by:: tests/evidence/test_listing.py::test_many_objects_are_listed_and_each_is_asked_for
 
 # %% C31
 # A rename that is interrupted
