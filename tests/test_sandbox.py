@@ -350,6 +350,7 @@ def test_a_bucket_with_retention_is_named_before(monkeypatch, capsys, sandbox):
     lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
     sandbox.client.put_object_lock_configuration(Bucket="kept-data", ObjectLockConfiguration=lock)
     told = what_will_stay(sandbox.client, "kept-data")
+    sandbox.client.delete_bucket(Bucket="kept-data")  # it is empty
     assert "It has retention: nobody can remove a version for 30 days" in told
     assert what_will_stay(sandbox.client, sandbox.bucket) == ""
 
