@@ -115,6 +115,8 @@ def test_refused_credentials(monkeypatch, tmp_path):
 
 def test_no_credentials(sandbox, mount_point, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(StoreError, match="expected both AWS_ACCESS_KEY_ID and .*found one alone"):
+        mount(sandbox.source, mount_point)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(StoreError, match=r"credentials.*found none.*~/.aws/credentials"):

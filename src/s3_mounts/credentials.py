@@ -83,10 +83,8 @@ def _only_for_boto(profiles: Path, profile: str) -> str:
     with contextlib.suppress(StoreError):
         boto_credentials(session)
         if found := session.get_credentials():
-            return (
-                f" boto3 finds some by the method {found.method}, but s3fs looks in the"
-                f" environment, in {profiles} under [{profile}], and in password files only."
-            )
+            only = f"the environment, in {profiles} under [{profile}], and in password files only"
+            return f" boto3 finds some by the method {found.method}, but s3fs looks in {only}."
     return ""
 
 

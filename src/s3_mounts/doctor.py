@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,19 +103,19 @@ def _fusermount() -> Result:
 
 
 def _sharing() -> Result:
-    configuration = FUSE_CONFIGURATION
+    file = FUSE_CONFIGURATION
     try:
-        lines = configuration.read_text().splitlines() if configuration.exists() else []
+        lines = file.read_text().splitlines() if file.exists() else []
     except OSError as error:
-        found = f"{configuration} cannot be read: {error.strerror}. Ask who may"
-        return Result("note", "sharing", f"{found} use the option allow_other.")
+        found = f"{file} cannot be read: {error.strerror}. Ask who may use the option allow_other."
+        return Result("note", "sharing", found)
     if "user_allow_other" in (line.strip() for line in lines):
-        return Result("ok", "sharing", f"allowed: user_allow_other is set in {configuration}")
+        return Result("ok", "sharing", f"allowed: user_allow_other is set in {file}")
     return Result(
         "ok",
         "sharing",
         "only you can look into your mounts. To use the option allow_other as an ordinary user,"
-        f" root must write user_allow_other into {configuration}.",
+        f" root must write user_allow_other into {file}.",
     )
 
 
@@ -124,30 +123,26 @@ def _credentials() -> Result:
     try:
         where, _ = find_credentials(None, {})
     except StoreError as error:
-        told = f"{error} The sandbox brings its own."
-        return Result("note", "credentials", told)
+        return Result("note", "credentials", f"{error} The sandbox brings its own.")
     return Result("ok", "credentials", f"s3fs finds them in {where}")
 
 
-def _stores() -> Iterator[Result]:
-    for variable, subject in STORES.items():
-        address = os.environ.get(variable)
-        if address:
-            yield Result(*_store(subject, address))
-        elif subject == "store":
-            found = f"Amazon S3; set {variable} for another one (not contacted)"
-            yield Result("ok", subject, found)
+def _stores() -> list[Result]:
+    found = "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)"
+    given = {subject: os.environ.get(variable) for variable, subject in STORES.items()}
+    stores = [_store(subject, address) for subject, address in given.items() if address]
+    return stores if given["store"] else [Result("ok", "store", found), *stores]
 
 
-def _store(subject: str, address: str) -> tuple[str, str, str]:
+def _store(subject: str, address: str) -> Result:
     try:
-        endpoint = endpoint_url(address)
-        answer = send(AWSRequest("GET", endpoint), timeout=5)
+        answer = send(AWSRequest("GET", endpoint_url(address)), timeout=5)
     except StoreError as error:
-        return "note", subject, str(error)
+        return Result("note", subject, str(error))
     except BotoCoreError as error:
-        return "note", subject, f"{address} cannot be reached: {error}. {way_out(error)}"
-    return "ok", subject, f"{address} answers with status {answer.status_code}"
+        found = f"{address} cannot be reached: {error}. {way_out(error)}"
+        return Result("note", subject, found)
+    return Result("ok", subject, f"{address} answers with status {answer.status_code}")
 
 
 def _leftovers() -> Result:

@@ -186,7 +186,6 @@ def _target(
     path: str | os.PathLike[str], source: str | None, *, write: bool = True
 ) -> tuple[S3Client, Path, str, str, str]:
     """Find where to save: the mount point, the path below it, the bucket and the key."""
-    _below_mount(Path(path), write=write)
     endpoint_url()
     try:
         address = boto3.client("s3").meta.endpoint_url

@@ -85,10 +85,7 @@ def checksums_for(endpoint: str | None) -> Config:
 def way_out(error: Exception) -> str:
     """Say what to do where a store cannot be reached."""
     if "certificate" in str(error).lower():
-        return (
-            "Name the file with the certificate of its authority in AWS_CA_BUNDLE; for the command"
-            " s3fs it is CURL_CA_BUNDLE."
-        )
+        return "Name its authority's file in AWS_CA_BUNDLE; for the command s3fs, CURL_CA_BUNDLE."
     return "Check the address, the network and any proxy."
 
 

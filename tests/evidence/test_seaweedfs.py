@@ -74,7 +74,7 @@ def test_the_check_says_what_works_on_seaweedfs(environment, store):
     passed = [line[8:].partition(":")[0] for line in lines if line.startswith("ok ")]
     assert passed[0] == "store"
     assert passed[-1] == "clean up"
-    assert len(passed) == 17
+    assert len(passed) == 18
     wrong = {line[8:].partition(":")[0] for line in lines if re.match("differs|fails", line)}
     # It takes \ for /, and cannot copy an object whose key ends with /, as that of a folder does.
     tried = {"rsync -a, 10 files"} if shutil.which("rsync") else set()
