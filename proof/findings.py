@@ -19,8 +19,8 @@ from proof.project import ROOT
 FOLDER = ROOT / "findings"
 RESULTS = FOLDER / "results.json"
 HEAD = ("surprise", "expected", "versions", "seen", "matters")
-CANNOT_RUN = 77
-"""The exit status of a script for which something is missing here."""
+CANNOT_RUN = (2, 77)
+"""Of a script whose packages could not be installed, or for which something else is missing."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def run(script: Path) -> dict[str, Any]:
     """
     started = time.monotonic()
     ended = subprocess.run(["bash", script], capture_output=True, text=True)
-    what = {0: "as before", CANNOT_RUN: "cannot be run here"}.get(ended.returncode, "changed")
+    what = "as before" if not ended.returncode else "changed"
+    if ended.returncode in CANNOT_RUN:
+        what = "cannot be run here"
     print(f"{what:<20}{script.stem}", flush=True)
     if what != "as before":
         print(f"{ended.stdout}{ended.stderr}".strip(), flush=True)
