@@ -495,7 +495,9 @@ def test_a_lesson_that_raises_fails_the_build_and_leaves_nothing(tmp_path):
     assert built.returncode != 0
     assert "RuntimeError: planted" in built.stdout
     assert not list(project.rglob("1_broken.txt")), "what it says is not what is expected"
-    assert '1_broken.py", line 14' in built.stdout
+    lines = BROKEN_LESSON.format(what="raises", code="raise").splitlines()
+    number = 1 + next(n for n, line in enumerate(lines) if line.strip() == "raise")
+    assert f'1_broken.py", line {number}' in built.stdout
     assert not left_by(project)
 
 
