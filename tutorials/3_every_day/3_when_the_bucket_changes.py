@@ -7,9 +7,7 @@ mount shows of it, and when.
 
 * **You will learn** what a mount remembers and for how long, in which cases you read wrong data
   without an error, and a way of working in which you never do.
-* **You need** the ``s3fs`` program and FUSE.
-  You need no S3 account: the lesson watches the server of the sandbox, so it does not run
-  on a bucket of your own.
+* **You need** the ``s3fs`` program and FUSE. You need no S3 account.
 * **Time**: ten minutes to read.
 """
 
@@ -93,7 +91,7 @@ sandbox.shell("ls by_default")
 note("before")
 publish("growing.pp", 20)
 publish("added.pp", 10)
-s3.delete_object(Bucket=sandbox.bucket, Key="removed.pp")
+s3.delete_object(Bucket=sandbox.bucket, Key=f"{sandbox.prefix}removed.pp")
 note("just after")
 time.sleep(4)
 note("4 s later")
@@ -171,7 +169,8 @@ for ending in ("pp", "nc"):
         if years:
             publish(key, years, correction=5)
         else:
-            s3.delete_object(Bucket=sandbox.bucket, Key=key)
+            name = f"{sandbox.prefix}{key}"
+            s3.delete_object(Bucket=sandbox.bucket, Key=name)
         try:
             data = cube.data
             off = data.mean() - all_years[: data.shape[0]].data.mean()
