@@ -171,7 +171,7 @@ def test_a_task_of_a_dask_worker_holds_the_mount_and_the_worker_does_not(sandbox
         LocalCluster(
             n_workers=0,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"local_directory": str(sandbox.directory)},
         ) as cluster,
         Client(cluster) as client,
