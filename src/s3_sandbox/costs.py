@@ -208,7 +208,7 @@ def everyday_tasks(
         asked[name] = traffic
         return done
 
-    result = fine_temperature(60)[:6]
+    result = fine_temperature(6)
     local = sandbox.directory / "result.nc"
     iris.save(result, local)
     mounted = task("mount", mount, sandbox.source, folder, options)
