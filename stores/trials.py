@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -41,6 +42,17 @@ _LESSONS = {
 }
 """The first two that run on a bucket of one's own."""
 
+_BOTO3 = """
+import sys, boto3
+s3 = boto3.client("s3")
+s3.upload_file(sys.executable, sys.argv[1], "by boto3")
+answer = s3.get_object(Bucket=sys.argv[1], Key="by boto3")
+same = answer["Body"].read() == open(sys.executable, "rb").read()
+s3.delete_object(Bucket=sys.argv[1], Key="by boto3")
+sys.exit(None if same else "expected what was uploaded, found something else.")
+"""
+"""What a reader does without the helper: its settings are not those of boto3."""
+
 _LONGEST = 300
 _OURS_ALREADY = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
@@ -61,6 +73,7 @@ TRIALS: dict[str, Callable[[list[str]], list[list[str]]]] = {
     "check, twice": _check,
     **{name: _lesson(file) for name, file in _LESSONS.items()},
     **{f"save {way}": _save(way) for way in WAYS},
+    "boto3 alone": lambda options: [[sys.executable, "-c", _BOTO3, BUCKET]],
 }
 """The trials by name: from the options of s3fs to commands, each of which is to end with 0."""
 
@@ -176,7 +189,8 @@ def attempt(name: str, place: Place, settings: Sequence[str]) -> str:
 
 def try_kind(kind: str, place: Place) -> dict[str, str]:
     """Try a bucket of another kind, and say what came of it."""
-    command = [sys.executable, "-m", "stores.kinds", kind, f"bucket-{kind.replace(' ', '-')}"]
+    bucket = f"of-this-kind-{secrets.token_hex(8)}"
+    command = [sys.executable, "-m", "stores.kinds", kind, bucket]
     wrong: list[str] = []
     with _own_folder(wrong) as folder:
         environment = place.environment(folder, SETTINGS) | place.served.tenant
