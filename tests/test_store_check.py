@@ -264,6 +264,47 @@ def test_a_step_that_gets_no_answer_has_a_limit(own_bucket, asked, monkeypatch):
     assert "no answer in 0.5 s" in steps(own_bucket)["copy"].found
 
 
+def late(store, before):
+    def step():
+        before()
+        time.sleep(0.5)
+        store.s3.put_object(**store.place("late"), Body=b"x")
+
+    return step
+
+
+def test_a_step_that_is_interrupted_stores_nothing_afterwards(sandbox):
+    store = checking._Store(sandbox)
+    interrupt = late(store, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        store.in_time("late", interrupt, required=True)
+    time.sleep(1)
+    assert "late" not in sandbox.sizes()
+    store.s3.put_object(**store.place("late"), Body=b"x")  # as who cleans up may go on
+
+
+def test_a_step_that_is_late_stores_nothing_afterwards(sandbox, monkeypatch):
+    monkeypatch.setattr(checking, "_ANSWER_LIMIT", 0.1)
+    store = checking._Store(sandbox)
+    assert not store.in_time("late", late(store, lambda: None), required=True).passed
+    time.sleep(1)
+    assert "late" not in sandbox.sizes()
+
+
+def test_a_step_that_was_given_up_still_ends_its_upload(sandbox):
+    store = checking._Store(sandbox)
+
+    def step():
+        with store._upload("late"):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+            store.get("air_temp.pp")
+
+    with pytest.raises(KeyboardInterrupt):
+        store.in_time("late", step, required=True)
+    assert "Uploads" not in store.s3.list_multipart_uploads(Bucket=sandbox.bucket)
+
+
 def test_what_is_left_is_told_and_is_not_the_fault_of_the_store(own_bucket, asked):
     def refuse(given, found):
         answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}

@@ -90,6 +90,8 @@ _TIME_LIMIT = 120
 """How long one step on a mount may take, in seconds, before its s3fs is ended."""
 _ANSWER_LIMIT = 120
 """How long one step without a mount may take, in seconds."""
+_REQUEST_LIMIT = 30
+"""How long a request of a step that is interrupted may still take, in seconds."""
 _OPERATIONS_LIMIT = 300
 """How long all file operations may take, in seconds; what is not tried by then is left out."""
 
@@ -134,22 +136,10 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
         given = option_values(options).keys()
         for subject, step in store.steps.items():
             required = not given & _DOES_WITHOUT.get(subject, set()) and subject not in _OTHERS_NEED
-            yield _in_time(subject, step, required=required)
+            yield store.in_time(subject, step, required=required)
         yield from _check_mount(store, options)
         # What stays was told before, and s3fs does not care.
         yield _result("clean up", lambda: _clean_up(sandbox), required=False)
-
-
-def _in_time(subject: str, step: Callable[[], str], *, required: bool) -> Result:
-    """Try something that asks the store, and do not wait for ever."""
-    results: list[Result] = []
-    thread = threading.Thread(
-        target=lambda: results.append(_result(subject, step, required=required)), daemon=True
-    )
-    thread.start()
-    thread.join(_ANSWER_LIMIT)
-    late = Result("fails", subject, f"no answer in {_ANSWER_LIMIT:g} s", required)
-    return results[0] if results else late
 
 
 def _result(subject: str, step: Callable[[], str], *, required: bool = True) -> Result:
@@ -184,6 +174,8 @@ class _Store:
     def __init__(self, sandbox: Sandbox) -> None:
         self.s3 = sandbox.client
         self.sandbox = sandbox
+        self._given_up: set[threading.Thread] = set()
+        self.s3.meta.events.register("before-send.s3", self._refuse)
         self.steps = {
             "store": self._store,
             "credentials": self._credentials,
@@ -196,6 +188,35 @@ class _Store:
             "multipart upload": self._multipart,
             "parts that are copied": self._copied_parts,
         }
+
+    def in_time(self, subject: str, step: Callable[[], str], *, required: bool) -> Result:
+        """Try something that asks the store, and do not wait for ever."""
+        results: list[Result] = []
+        # Not the thread is waited for: one whose join was interrupted counts as ended.
+        ended = threading.Event()
+
+        def run() -> None:
+            results.append(_result(subject, step, required=required))
+            ended.set()
+
+        thread = threading.Thread(target=run, daemon=True)
+        try:
+            thread.start()
+            ended.wait(_ANSWER_LIMIT)
+        except BaseException:
+            # What it has stored is removed next, so it must not store more.
+            self._given_up.add(thread)
+            ended.wait(_REQUEST_LIMIT)
+            raise
+        self._given_up.add(thread)
+        late = Result("fails", subject, f"no answer in {_ANSWER_LIMIT:g} s", required)
+        return results[0] if results else late
+
+    def _refuse(self, event_name: str, **_: object) -> None:
+        """Let a step that was given up end its upload, and do nothing else."""
+        over = threading.current_thread() in self._given_up
+        if over and not event_name.endswith(".AbortMultipartUpload"):
+            raise _DifferentError("the step was given up")
 
     def place(self, key: str) -> dict[str, Any]:
         """Name an object by its key without the prefix."""
