@@ -129,6 +129,7 @@ html_sidebars = {
     for name in (
         *("verification", "troubleshooting", "explanation/s3_buckets"),
         *("reference/cheat_sheet", "reference/evidence", "explanation/when_the_network_fails"),
+        "explanation/what_surprises",
     )
 }
 html_show_sourcelink = False

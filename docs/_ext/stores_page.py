@@ -35,7 +35,7 @@ def tried(rows: list[results.Row]) -> nodes.table:
         It has a row for each.
     """
     head = ["Store", "Over", "s3fs", "Verdict", "What needs a setting, or fails", "Tried on"]
-    return table(head, map(_cells, rows), widths=(16, 8, 8, 15, 38, 15))
+    return table(head, map(_cells, rows), widths=(16, 8, 8, 15, 38, 15), classes=["stores"])
 
 
 def _cells(row: results.Row) -> list[str | nodes.Node]:
@@ -71,7 +71,12 @@ def buckets(rows: list[results.Row]) -> nodes.table:
             lines = (nodes.line("", f"{what}: {said}") for what, said in came.items())
             said = nodes.entry("", nodes.line_block("", *lines))
             found.append([_store(row), row["s3fs"], f"a bucket {kind}", said])
-    return table(["Store", "s3fs", "Bucket", "What came of it"], found, widths=(16, 8, 18, 58))
+    return table(
+        ["Store", "s3fs", "Bucket", "What came of it"],
+        found,
+        widths=(16, 8, 18, 58),
+        classes=["stores"],
+    )
 
 
 def _store(row: results.Row) -> str:
