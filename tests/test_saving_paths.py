@@ -158,6 +158,8 @@ def error_of_the_kernel(path):
 @example(objects=[("a", b"b", LINK), ("b/a", b"old", {})], name="a/b")
 @example(objects=[("a", b"b", LINK), ("b", b"old", {})], name="a")
 @example(objects=[("a/b", b"old", {})], name="a")
+@example(objects=[("a", b"old", {}), ("a/", b"", FOLDER)], name="a")
+@example(objects=[("a", b"b", LINK), ("a/", b"", FOLDER)], name="a/b")
 @example(objects=[], name="a/../a")
 def test_whatever_is_there_a_file_is_shown_under_its_path_or_nothing_is_stored(
     sandbox, mount_point, objects, name
@@ -173,11 +175,12 @@ def test_whatever_is_there_a_file_is_shown_under_its_path_or_nothing_is_stored(
         there = Path(os.path.realpath(path))
         problem = error_of_the_kernel(path)
         to_refuse = problem in REFUSED or not there.is_relative_to(folder)
+        two_in_one = any(f"{key}/" in stored for key in stored)
         is_plain = ".." not in name and not any(keywords == LINK for _, _, keywords in objects)
         try:
             save(path)
         except (MountPointError, SaveError):
-            assert to_refuse or (problem == errno.ENOENT and not is_plain)
+            assert to_refuse or two_in_one or (problem == errno.ENOENT and not is_plain)
             assert sandbox.sizes() == stored
             return
     assert not to_refuse

@@ -344,7 +344,7 @@ def test_links_to_other_projects_lead_to_their_public_documentation(site):
         "https://scitools-iris.readthedocs.io/en/stable/generated/api/iris.html#iris.load_cube",
         "https://matplotlib.org/stable/api/_as_gen/matplotlib.pyplot.subplots.html",
         "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/boto3.html",
-        "https://numpy.org/doc/stable/reference/generated/numpy.linspace.html",
+        "https://numpy.org/doc/stable/reference/generated/numpy.arange.html",
         "https://docs.dask.org/en/stable/generated/dask.array.Array.html#dask.array.Array",
         "https://docs.python.org/3/library/pathlib.html#pathlib.Path",
     ):

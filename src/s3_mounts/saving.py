@@ -215,6 +215,12 @@ def _destination(
             found = _head(s3, bucket, here)
             to_leave = rest[:1] == [".."]
             kind = _kind(s3, bucket, here, found) if found or to_leave else None
+            if found and kind != stat.S_IFDIR and _head(s3, bucket, f"{here}/"):
+                raise SaveError(
+                    f"expected one thing at {place / name}, found two objects: {here} and {here}/."
+                    " A mount shows now the file, now the folder. Nothing was saved. Delete one"
+                    " of the two, or choose another name."
+                )
             if kind == stat.S_IFLNK:
                 target = s3.get_object(Bucket=bucket, Key=here)["Body"].read()
                 path = place.joinpath(os.fsdecode(target.strip()), *rest)
