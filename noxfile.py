@@ -18,7 +18,17 @@ SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 """What the site shows or names: it is run before the site is built."""
 
 BENCHMARKS = (
-    *("package", "mount_overhead", "traffic", "zarr_requests", "saving", "load", "build", "site"),
+    *(
+        "package",
+        "mount_overhead",
+        "traffic",
+        "formats",
+        "zarr_requests",
+        "saving",
+        "load",
+        "build",
+        "site",
+    ),
     "lessons",
 )
 

@@ -1,5 +1,6 @@
 """Whatever Iris loses in silence when it saves or loads Zarr is kept, or is an error."""
 
+import io
 import json
 import re
 import shutil
@@ -439,7 +440,7 @@ def test_what_another_program_changes_meanwhile_is_an_error(sandbox, folder, mon
     def changed(s3, file, bucket, key, oldest):
         real(s3, file, bucket, key, oldest)
         if key.endswith("/1.0.0"):
-            other = bytes(file.stat().st_size)
+            other = io.BytesIO(bytes(file.stat().st_size))
             s3.put_object(Bucket=bucket, Key=key, Body=other)
 
     monkeypatch.setattr(saving_module, "_upload", changed)

@@ -52,7 +52,10 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     path = path.parent.resolve() / path.name
     # Unlike stat, readlink does not ask the file system that is mounted there.
     with contextlib.suppress(OSError):
-        return Path(os.path.realpath(path.parent / os.readlink(path)))
+        path = path.parent / os.readlink(path)
+        path = path.parent.resolve() / path.name
+        # What is in a mount is not asked for: s3fs would remember that there is nothing.
+        return path if is_s3fs(containing(path.parent)) else Path(os.path.realpath(path))
     return path
 
 

@@ -8,6 +8,7 @@ its attributes are written once more, and it is compared with the file in full b
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import json
 import math
@@ -320,7 +321,8 @@ def _upload(
     def remove(name: str) -> None:
         s3.delete_object(Bucket=bucket, Key=f"{key}/{name}")
 
-    s3.put_object(Bucket=bucket, Key=f"{key}/.zgroup", Body=json.dumps(_UNFINISHED).encode())
+    unfinished = io.BytesIO(json.dumps(_UNFINISHED).encode())
+    s3.put_object(Bucket=bucket, Key=f"{key}/.zgroup", Body=unfinished)
     stored.append(".zgroup")
     _each(put, files)
     now = _listed(s3, bucket, key)
