@@ -3,6 +3,7 @@
 import importlib.metadata
 import locale
 import os
+import re
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ SOURCE_URL = os.environ.get("SOURCE_URL", "")
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_sandbox" / "natural_earth"))
 
 from proof import record  # noqa: E402
+from proof.project import RUN  # noqa: E402
 
 # -- Project ---------------------------------------------------------------------------------------
 
@@ -68,7 +70,9 @@ if not lessons_problem:
 sphinx_gallery_conf = {
     "examples_dirs": "../tutorials",
     "gallery_dirs": "tutorials",
-    "filename_pattern": r"\.py$",
+    "filename_pattern": "|".join(
+        re.escape(f"{lesson.parent.name}/{lesson.name}") for lesson in RUN
+    ),
     "within_subsection_order": "FileNameSortKey",
     "plot_gallery": str(not lessons_problem),
     "parallel": True,

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import results
-from proof.project import LESSONS, copy
+from proof.project import RUN, copy
 
 PAUSE = 0.2
 PROCESSORS = len(os.sched_getaffinity(0))
@@ -86,7 +86,7 @@ def alone(folder: Path, temporary: str) -> float:
     """Run all lessons as scripts on one processor, one after the other."""
     pinned = ["taskset", "--cpu-list", f"{min(os.sched_getaffinity(0))}", sys.executable]
     started = time.perf_counter()
-    for lesson in LESSONS:
+    for lesson in RUN:
         subprocess.run(
             [*pinned, lesson],
             cwd=folder,

@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 
 from benchmarks import results
+from proof.project import ROOT, RUN
 from s3_mounts.mount_table import mount_points
 
-ROOT = Path(__file__).parents[1]
 LIMITS = {"seconds": 40, "MB of memory": 3000, "MB of disk": 4000}
 PAUSE = 0.2
 
@@ -67,10 +67,10 @@ def measure(lesson: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure all lessons, or those that are named, print a table and store it."""
-    lessons = [Path(name).resolve() for name in sys.argv[1:]]
-    known = results.read("lessons")["lessons"] if lessons else {}
+    lessons = [Path(name).resolve() for name in sys.argv[1:]] or RUN
+    known = results.read("lessons")["lessons"]
     print(f"{'lesson':<58}{'s':>7}{'MB memory':>11}{'MB disk':>9}")
-    for lesson in lessons or sorted(ROOT.glob("tutorials/*/*.py")):
+    for lesson in lessons:
         name = str(lesson.relative_to(ROOT / "tutorials"))
         known[name] = found = measure(lesson)
         seconds, in_memory, on_disk = found.values()

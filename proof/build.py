@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from proof.project import GALLERY, LESSONS, ROOT
+from proof.project import GALLERY, LESSONS, ROOT, RUN, too_new
 
 BLOCKS = "SITE_BLOCKS"
 """The variable with the number of the process that runs the blocks, or `NONE`."""
@@ -67,7 +67,7 @@ class Progress:
 
     def line(self) -> str:
         """Say how many blocks and lessons are done, and how long the others may take."""
-        done = sum(map(was_run, LESSONS)) - (len(LESSONS) - self.lessons)
+        done = sum(map(was_run, RUN)) - (len(RUN) - self.lessons)
         shares = re.findall(r"\[ *(\d+)%\]", LOG.read_text(errors="replace")) or ["0"]
         gone = time.monotonic() - self.started
         line = (
@@ -106,7 +106,7 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
     home = SITE / "index.html"
     home.unlink(missing_ok=True)
     LOG.parent.mkdir(exist_ok=True)
-    progress = Progress(sum(not was_run(lesson) for lesson in LESSONS))
+    progress = Progress(sum(not was_run(lesson) for lesson in RUN))
     status = _run_both(shown, options, progress)
     if not status and not home.exists():
         # A lesson that calls sys.exit() would end the build with status 0.
@@ -164,6 +164,8 @@ def build_with_one(name: str) -> int:
     if len(found) != 1:
         names = ", ".join(lesson.stem for lesson in found or LESSONS)
         sys.exit(f"Expected a part of the name of one lesson, found {name!r}. There are: {names}.")
+    if too_new(found[0]):
+        sys.exit(f"Expected a lesson that can be run here, found {name!r}. {too_new(found[0])}")
     pattern = f"sphinx_gallery_conf.filename_pattern={re.escape(found[0].stem)}"
     folder = Path("build", "one")
     command = ["-q", "-j2", "-c", ".", "-d", folder / "doctrees", "-D", pattern, "docs", folder]

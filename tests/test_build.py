@@ -9,7 +9,7 @@ import time
 import pytest
 
 from proof import build
-from proof.project import LESSONS
+from proof.project import RUN
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def test_nothing_is_waited_for_where_nothing_runs(monkeypatch, number):
 )
 def test_the_line_says_how_far_all_is(log, monkeypatch, said, share, more):
     log.write_text(said)
-    monkeypatch.setattr(build, "was_run", lambda lesson: lesson in LESSONS[:10])
-    progress = build.Progress(lessons=len(LESSONS) - 2)
+    monkeypatch.setattr(build, "was_run", lambda lesson: lesson in RUN[:10])
+    progress = build.Progress(lessons=len(RUN) - 2)
     progress.started -= 60
     line = progress.line()
-    assert f"code blocks {share} %, lessons 8 of {len(LESSONS) - 2}" in line
+    assert f"code blocks {share} %, lessons 8 of {len(RUN) - 2}" in line
     assert more in line
     assert more or "more" not in line
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from proof import claims, record
 from proof.documents import blocks_of, documents
-from proof.project import LESSONS, ROOT, copy
+from proof.project import LESSONS, ROOT, RUN, copy, too_new
 from s3_mounts import mount_table
 
 NEW_LESSON = '''\
@@ -161,7 +161,7 @@ def site(tmp_path_factory) -> Path:
     built = build(project, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=SECRET)
     assert built.returncode == 0, built.stdout
     assert SECRET not in built.stdout
-    assert f"successfully executed {len(LESSONS)} out of {len(LESSONS)} files" in built.stdout
+    assert f"successfully executed {len(RUN)} out of {len(RUN)} files" in built.stdout
     assert not left_by(project)
     return project
 
@@ -172,7 +172,7 @@ def test_every_page_is_there(site):
         assert (site / "build" / "html" / relative).exists()
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", RUN, ids=lambda path: path.stem)
 def test_every_lesson_was_executed(site, lesson):
     text = page(site, lesson)
     assert "was not executed in this build" not in text
@@ -187,7 +187,15 @@ def test_every_lesson_was_executed(site, lesson):
     ) == figures(lesson)
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_that_needs_a_newer_iris_is_marked(site):
+    for lesson in set(LESSONS) - set(RUN):
+        text = page(site, lesson)
+        assert "This lesson was not executed in this build." in text
+        assert too_new(lesson) in text
+        assert "sphx-glr-script-out" not in text
+
+
+@pytest.mark.parametrize("lesson", RUN, ids=lambda path: path.stem)
 def test_every_lesson_has_a_picture_of_its_own_in_the_gallery(site, lesson):
     """sphinx-gallery puts a placeholder where a lesson has drawn nothing."""
     images = (site / "docs" / lesson.relative_to(ROOT)).parent / "images"
@@ -207,7 +215,7 @@ def test_every_block_is_accounted_for(site, record_property):
     cells = [entry for entry in entries if entry["kind"] == "lesson cells"]
     planned = [block for path in documents() for _, block in blocks_of(path)]
     assert len(entries) == len(planned) + len(cells)
-    assert len(cells) >= 10 * len(LESSONS)
+    assert len(cells) >= 10 * len(RUN)
     reasons = [block.reason for block in planned if block.reason]
     assert sorted(reasons) == sorted(entry["reason"] for entry in entries if entry["reason"])
     assert told["summary"] == record.summary(len(entries), len(reasons))
@@ -351,7 +359,7 @@ def test_links_to_other_projects_lead_to_their_public_documentation(site):
         assert address in text
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", RUN, ids=lambda path: path.stem)
 def test_the_downloaded_notebook_runs(site, lesson, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     text = page(site, lesson)
@@ -376,8 +384,8 @@ def test_a_second_build_runs_no_lesson_and_writes_no_page_again(site):
     assert again.returncode == 0, again.stdout
     assert "no targets are out of date" in again.stdout
     assert [path.read_text() for path in lists] == listed
-    assert f"after excluding {len(LESSONS)} files that had previously been run" in again.stdout
-    assert all("seconds to run" in page(site, lesson) for lesson in LESSONS)
+    assert f"after excluding {len(RUN)} files that had previously been run" in again.stdout
+    assert all("seconds to run" in page(site, lesson) for lesson in RUN)
 
 
 def test_what_a_later_run_has_recorded_is_shown(site):

@@ -30,7 +30,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from tables import table
 
 from proof import claims
-from proof.project import ROOT
+from proof.project import ROOT, too_new
 
 PAGE = "reference/evidence"
 MAIN_PAGE = "explanation/s3_buckets"
@@ -142,7 +142,8 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
     docname = app.env.docname
     lesson = ROOT / f"{docname}.py"
     if lesson.is_file():
-        marked = _cells(doctree, lesson, "not run" if app.config.lessons_problem else "run")
+        problem = app.config.lessons_problem or too_new(lesson)
+        marked = _cells(doctree, lesson, "not run" if problem else "run")
     else:
         marked = _blocks(doctree)
     proofs = []

@@ -28,7 +28,7 @@ from sphinx_gallery.scrapers import matplotlib_scraper
 from proof import record
 from proof.compare import difference
 from proof.conditions import expected_with
-from proof.project import EXPECTED, GALLERY, ROOT
+from proof.project import EXPECTED, GALLERY, ROOT, RUN
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def compare_lessons(app: Sphinx, env: BuildEnvironment) -> None:
     }
     for docname in sorted(env.found_docs):
         lesson = ROOT / f"{docname}.py"
-        if lesson.is_file() and lesson not in raised:
+        if lesson in RUN and lesson not in raised:
             compare_lesson(Path(f"{docname}.py"), list(cells(env.get_doctree(docname))))
 
 
@@ -124,6 +124,8 @@ def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
     """
     path = EXPECTED / lesson.relative_to(GALLERY.name).with_suffix(".txt")
     if not path.exists():
+        if not said:  # It was not run: another one is, and this one is new.
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("# %%\n".join(f"{text.strip()}\n" for _, text in said))
         logger.warning(

@@ -30,7 +30,7 @@ from sphinx.util import logging
 
 from proof import record
 from proof.build import was_run
-from proof.project import GALLERY, LESSONS
+from proof.project import GALLERY, ROOT, RUN, too_new
 from s3_sandbox.sandbox import stop_all
 from s3_sandbox.server import shared_server
 
@@ -65,7 +65,7 @@ def choose_processes(app: Sphinx) -> None:
     sphinx-gallery asks for loky. When Sphinx is interrupted, that kills whatever a worker has
     started, also what cleans up after a lesson; and its workers outlive Sphinx.
     """
-    if all(map(was_run, LESSONS)):
+    if all(map(was_run, RUN)):
         app.config.sphinx_gallery_conf["parallel"] = False
     else:
         from joblib import register_parallel_backend
@@ -111,8 +111,10 @@ def complete_page(app: Sphinx, doctree: nodes.document) -> None:
     """Put the running time of a lesson into its list at the top, or mark it as not run."""
     if not app.env.docname.startswith(f"{GALLERY.name}/") or app.env.docname.endswith("/index"):
         return
-    if app.config.lessons_problem:
-        _mark_as_not_run(doctree, app.config.lessons_problem)
+    lesson = ROOT / f"{app.env.docname}.py"
+    problem = app.config.lessons_problem or too_new(lesson)
+    if problem:
+        _mark_as_not_run(doctree, problem)
     for timing in list(doctree.findall(nodes.paragraph)):
         if "sphx-glr-timing" in timing["classes"]:
             _show_time(doctree, timing.astext())

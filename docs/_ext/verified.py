@@ -26,7 +26,7 @@ import s3_mounts
 import s3_sandbox
 from proof import build, claims, record
 from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
-from proof.project import GALLERY, ROOT
+from proof.project import GALLERY, ROOT, too_new
 
 PAGE = "verification"
 RECORD = ROOT / build.RECORD
@@ -78,7 +78,7 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
         document = source_of(node, env.docname)
         cell = CELL.match(_previous(node).astext())
         if document == f"{env.docname}.py" and cell:
-            reason = app.config.lessons_problem or ""
+            reason = app.config.lessons_problem or too_new(ROOT / document)
             entry = {"kind": LESSON, "reason": reason, "line": int(cell[1]) + 1}
         else:
             known = unused.setdefault(document, list(env.verified_documents.get(document, ())))

@@ -163,7 +163,8 @@ print("Missing:", ", ".join(sorted(known - found)))
 #
 # * **OPeNDAP** comes from a web server. There is no file to be mounted.
 # * **NcZarr** is on the list from Iris 3.16 on: Zarr as the netCDF library reads it.
-#   Its store is a folder, and may be on the mount, but Iris wants its URL, ``file://`` included.
+#   Its store is a folder, and may be on the mount, but Iris wants its URL, ``file://`` included:
+#   :ref:`sphx_glr_tutorials_2_what_it_costs_5_zarr_through_a_mount.py`.
 #
 # One more is not on the list.
 # **PP packed with WGDOS** is PP, but to unpack it Iris needs ``mo_pack``, which ``pip`` does not

@@ -322,6 +322,11 @@ plt.show()
 #      - the same
 #      - :func:`~s3_mounts.whole_file_options`
 #
+# These are for reading.
+# With ``nomultipart`` each close of a file uploads all of it, and Iris closes a PP file many times:
+# save with :func:`~s3_mounts.save_cube`.
+# What each recipe costs a save: :doc:`/explanation/s3_buckets`.
+#
 # **Use a new directory as DIR, and a separate one for each mount.**
 # ``del_cache`` deletes what is below it for your bucket, including files of your own.
 #

@@ -299,6 +299,9 @@ sandbox.stop()
 # * ``zlib=True`` makes the file smaller, and with it the answers cheaper, and loses nothing.
 # * Gathered metadata repair a bad layout in part. A good one does not need them.
 #
+# In a Zarr store each chunk is an object of its own, and a mount fetches no more than that:
+# :ref:`sphx_glr_tutorials_2_what_it_costs_5_zarr_through_a_mount.py`.
+#
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_4_mount_or_not.py`.
 #
 # What else is true of mounts: :doc:`/explanation/s3_buckets`.

@@ -332,8 +332,12 @@ with mount(sandbox.source, here):
 # * **git and SQLite** work, but every small file and every transaction is a number of requests, and
 #   only one machine may write.
 # * **Tools that make hard links**, such as ``cp -l``, fail, or make copies instead.
-# * **Zarr and others with many small files**: each costs a HEAD request to list, see
+# * **Many small files**: each costs a HEAD request to list, see
 #   :ref:`sphx_glr_tutorials_2_what_it_costs_2_choose_your_options.py`.
+#   For Zarr that is little beside what it saves, see
+#   :ref:`sphx_glr_tutorials_2_what_it_costs_5_zarr_through_a_mount.py`.
+# * **Archived objects**, and keys with two slashes in a row, are listed and cannot be opened, see
+#   :doc:`/troubleshooting`.
 
 sandbox.stop()
 

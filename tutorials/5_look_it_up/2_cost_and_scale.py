@@ -141,7 +141,9 @@ costs.print_counts(sparse)
 # <https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AmazonS3/current/us-east-1/index.json>`__
 # and of `data transfer
 # <https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSDataTransfer/current/region_index.json>`__).
-# They leave out what is free up to some amount, and the storage itself.
+# They leave out what is free up to some amount, the storage itself, and what a cheaper storage class
+# asks for a read: from an archive nothing is read before it is restored, see
+# :ref:`trouble-archived`.
 
 per_1000_puts = 0.005  # dollars per 1,000 PUT, COPY, POST or LIST
 per_1000_gets = 0.0004  # dollars per 1,000 GET and all others
