@@ -16,6 +16,9 @@ import dask.array as da
 import iris
 import numpy as np
 import pytest
+from iris.coords import AuxCoord
+from iris.cube import Cube
+from iris.exceptions import TranslationError
 
 from s3_mounts import (
     MountPointError,
@@ -450,6 +453,29 @@ def test_an_error_of_iris_is_passed_on_and_nothing_is_left(sandbox, path, tempor
         assert os.fstat(opened[0].fileno()).st_size == 0, "it takes space on the disk"
     assert list(temporary.iterdir()) == []
     assert KEY not in sandbox.sizes()
+
+
+@pytest.mark.parametrize("other", ["Bern", "Bern-Belpmoos"])
+def test_a_text_that_iris_cannot_save_is_an_error_before_anything_is_uploaded(
+    sandbox, path, temporary, other
+):
+    """Iris 3.14 saves ASCII letters alone; 3.16 others, if their bytes fit in a longer text."""
+    cube = Cube(np.zeros(2), long_name="snow")
+    cube.add_aux_coord(AuxCoord(["Zürich", other], long_name="station"), 0)
+    before = sandbox.sizes()
+    release = tuple(map(int, iris.__version__.split(".")[:2]))
+    if release < (3, 16):
+        with pytest.raises(SaveError, match="text that this release of Iris can save, found 'ü'"):
+            save_cube(cube, path)
+    elif other == "Bern":
+        with pytest.raises(TranslationError, match=r"fixed by .* a \"wider\" string dtype"):
+            save_cube(cube, path)
+    else:
+        save_cube(cube, path)
+        assert iris.load_cube(path).coord("station").points.tolist() == ["Zürich", other]
+        return
+    assert sandbox.sizes() == before
+    assert not list(temporary.iterdir())
 
 
 def test_an_interrupted_upload_names_the_file(path, monkeypatch):

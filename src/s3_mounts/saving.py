@@ -154,6 +154,13 @@ def save_cube(
         _require_room(cubes, folder, max_local_bytes)
         with _clear_when_full(folder):
             iris.save(cubes, file, **keywords)
+    except UnicodeEncodeError as error:
+        _remove(folder)
+        raise SaveError(
+            f"expected text that this release of Iris can save, found {error.object!r}: before 3.16"
+            " it saves ASCII letters alone in coordinates and data. Nothing was saved. Use Iris"
+            " 3.16, or other letters."
+        ) from error
     except BaseException:
         _remove(folder)
         raise

@@ -4,8 +4,12 @@ import errno
 import os
 
 import iris
+import numpy as np
 import pytest
 import s3fs
+from iris.coords import AuxCoord
+from iris.cube import Cube
+from iris.exceptions import TranslationError
 
 from benchmarks.faults.network import Network
 from benchmarks.faults.proxy import Order
@@ -94,6 +98,26 @@ def test_a_key_with_two_slashes_shows_an_entry_that_is_not_there(sandbox, mount_
         with pytest.raises(FileNotFoundError):
             (folder / "runs" / "runs").stat()
         assert not os.path.exists(f"{folder}/runs//a.nc")
+
+
+# -- Texts -----------------------------------------------------------------------------------------
+
+
+def test_letters_outside_ascii_need_iris_3_16_and_room(tmp_path):
+    cube = Cube(np.zeros(2), long_name="snow")
+    cube.add_aux_coord(AuxCoord(["Zürich", "Bern"], long_name="station"), 0)
+    station = cube.coord("station")
+    if tuple(map(int, iris.__version__.split(".")[:2])) < (3, 16):
+        station.points = station.points.astype("U40")
+        with pytest.raises(UnicodeEncodeError, match="'ascii' codec can't encode character"):
+            iris.save(cube, tmp_path / "x.nc")
+        return
+    with pytest.raises(TranslationError, match="exceeds the string dimension length"):
+        iris.save(cube, tmp_path / "x.nc")
+    station.points = station.points.astype("U40")
+    iris.save(cube, tmp_path / "x.nc")
+    found = iris.load_cube(tmp_path / "x.nc").coord("station").points
+    assert found.tolist() == ["Zürich", "Bern"]
 
 
 # -- Formats ---------------------------------------------------------------------------------------
