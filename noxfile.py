@@ -18,18 +18,8 @@ SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 """What the site shows or names: it is run before the site is built."""
 
 BENCHMARKS = (
-    *(
-        "package",
-        "mount_overhead",
-        "traffic",
-        "formats",
-        "zarr_requests",
-        "saving",
-        "load",
-        "build",
-        "site",
-    ),
-    "lessons",
+    *("package", "mount_overhead", "traffic", "formats", "peers", "zarr_requests"),
+    *("saving", "load", "build", "site", "lessons"),
 )
 
 
@@ -104,6 +94,7 @@ def audit(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure all that the site quotes, and the built site, and write benchmarks/results.json."""
     install(session, "browser")
+    session.install(*nox.project.dependency_groups(PYPROJECT, "stores"))
     session.run("python", "-m", "browser.site")
     for name in BENCHMARKS:
         session.run("python", "-m", f"benchmarks.{name}")
