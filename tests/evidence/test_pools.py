@@ -4,11 +4,15 @@ import os
 import subprocess
 import time
 
+import dask.array
+import iris
 import pytest
+from distributed import Client
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 
-from s3_mounts import mount, mount_table, shared_mount, unmount
+from s3_mounts import mount, mount_table, save_cube, shared_mount, unmount
+from s3_sandbox import fine_temperature
 
 NAMES = ["A1B_north_america.nc", "E1_north_america.nc"]
 
@@ -83,3 +87,23 @@ def test_a_mount_that_a_worker_has_made_by_the_command_outlives_it(sandbox, end_
     assert set(below(sandbox.directory)) == set(folders)
     for folder in folders:
         unmount(folder)
+
+
+@pytest.mark.parametrize(
+    ("save", "up", "down"), [(iris.save, (3, 6), (7, 14)), (save_cube, (1, 1.02), (0, 0.001))]
+)
+def test_a_lazy_save_by_workers_moves_the_file_many_times_and_save_cube_once(
+    sandbox, mount_point, monkeypatch, save, up, down
+):
+    monkeypatch.setattr(iris.FUTURE, "save_split_attrs", True)
+    cube = fine_temperature(8, 256, 512)
+    cube.data = dask.array.from_array(cube.data, chunks=(1, -1, -1))
+    with (
+        Client(n_workers=2, threads_per_worker=1, dashboard_address=None),
+        mount(sandbox.source, mount_point) as folder,
+        sandbox.traffic() as traffic,
+    ):
+        save(cube, folder / "result.nc", chunksizes=(1, 256, 512))
+    size = sandbox.sizes()["result.nc"]
+    assert up[0] <= traffic.bytes_up / size <= up[1]
+    assert down[0] <= traffic.bytes_down / size <= down[1]

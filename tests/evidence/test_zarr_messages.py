@@ -8,7 +8,9 @@ import pytest
 
 from proof.project import ROOT
 
-SECTION = (ROOT / "docs" / "troubleshooting.rst").read_text().partition("Iris does not load\n---")[2]
+SECTION = (
+    (ROOT / "docs" / "troubleshooting.rst").read_text().partition("Iris does not load\n---")[2]
+)
 ARRAY = {
     "zarr_format": 2,
     "shape": [2],
@@ -55,7 +57,9 @@ STORES = {
 def test_what_the_netcdf_library_says_of_a_store(tmp_path, kind):
     files, words = STORES[kind]
     write(tmp_path / "x.zarr", files)
-    (tmp_path / "x.zarr" / "a").is_dir() and (tmp_path / "x.zarr" / "a" / "0").write_bytes(bytes(16))
+    (tmp_path / "x.zarr" / "a").is_dir() and (tmp_path / "x.zarr" / "a" / "0").write_bytes(
+        bytes(16)
+    )
     with (
         pytest.raises((OSError, RuntimeError), match=words),
         netCDF4.Dataset(f"file://{tmp_path}/x.zarr#mode=nczarr,file") as store,
