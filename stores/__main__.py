@@ -83,7 +83,8 @@ def main() -> None:
     parser.add_argument("--s3fs", metavar="RELEASE", action="append", help="of Debian, or own")
     arguments = parser.parse_args()
     # It ends as by Ctrl-C, and takes with it what it has started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # which a shell ignores in the background
+        signal.signal(number, signal.default_int_handler)
     require_fuse()
     s3fs = list(programs(arguments.s3fs or [OWN, "sid"]))
     for name in arguments.store or STORES:
