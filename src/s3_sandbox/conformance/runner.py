@@ -141,7 +141,7 @@ def check_operations(
         try:
             if time.monotonic() > deadline:
                 return Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind)
-            local = Path(scratch, "disk", str(number))
+            local = Path(temporary, "disk", str(number))
             disk, _ = on_disk.attempt(trial.name, local, local)
             place = here / str(number), there / str(number)
             return _judge(trial, disk, *on_mount.attempt(trial.name, *place, traffic))
@@ -149,10 +149,10 @@ def check_operations(
             workers.put((on_disk, on_mount))
 
     with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(dir=scratch))
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(dir=scratch))
         stack.callback(_remove, here, 2 * timeout)
         for _ in range(at_once):
-            pair = _Worker(scratch, timeout), _Worker(scratch, timeout)
+            pair = _Worker(temporary, timeout), _Worker(temporary, timeout)
             for worker in pair:
                 stack.enter_context(contextlib.closing(worker))
             workers.put(pair)
