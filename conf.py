@@ -113,9 +113,12 @@ numpydoc_xref_ignore = {
     "default",
     "sequence",
     "iterable",
+    "mapping",
     "psutil.Process",
 }
 numpydoc_xref_aliases = {
+    "Sandbox": "s3_sandbox.Sandbox",
+    "Traffic": "s3_sandbox.Traffic",
     "Path": "pathlib.Path",
     "path-like": "os.PathLike",
 }

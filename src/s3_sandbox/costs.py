@@ -106,7 +106,7 @@ def look(process: psutil.Process) -> Moved:
 
 
 def count(traffic: Traffic) -> list[float]:
-    """Count the requests of each of `KINDS`, then MB down and MB up.
+    """Count the requests of each of ``KINDS``, then MB down and MB up.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def print_table(
 
 
 def print_counts(asked: Mapping[str, Traffic]) -> None:
-    """Print what each task asked: requests of each of `KINDS`, and megabytes.
+    """Print what each task asked: requests of each of ``KINDS``, and megabytes.
 
     Parameters
     ----------

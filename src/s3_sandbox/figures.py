@@ -75,7 +75,7 @@ def draw_requests(axes: Axes, traffic: Mapping[str, Traffic]) -> None:
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        Where to draw. It needs a title, and a legend for `GROUPS`.
+        Where to draw. It needs a title, and a legend for ``GROUPS``.
     traffic : mapping of str to Traffic
         What each task has asked.
 
@@ -151,7 +151,7 @@ def draw_growth(
     Parameters
     ----------
     panels : numpy.ndarray
-        Axes, two rows of them, for requests and megabytes, and a column for each key of `across`.
+        Axes, two rows of them, for requests and megabytes, and a column for each key of ``across``.
     across : mapping of str to sequence of float
         Where it was measured: ``"files"``, ``"MB"`` and ``"workers"``.
     grown : mapping of str to mapping
