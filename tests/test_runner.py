@@ -67,8 +67,7 @@ def test_the_verdict_comes_from_what_happened(planted):
     assert {outcome.verdict for outcome in outcomes} == set(operations.VERDICTS)
 
 
-def test_what_is_not_begun_in_time_is_untried(planted, tmp_path, monkeypatch):
-    monkeypatch.setattr(operations, "_AT_ONCE", 1)
+def test_what_is_not_begun_in_time_is_untried(planted, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     outcomes = check_operations(planted, planted, timeout=1, limit=0.5, scratch=scratch)

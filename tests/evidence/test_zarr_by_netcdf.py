@@ -4,14 +4,13 @@ import netCDF4
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.proves("C43")
-
 
 @pytest.fixture
 def address(tmp_path):
     return f"file://{tmp_path}/x.zarr#mode=nczarr,file"
 
 
+@pytest.mark.proves("C43")
 @pytest.mark.parametrize(
     ("value", "comes_back"),
     [
@@ -31,6 +30,7 @@ def test_an_attribute_keeps_six_digits_or_one_letter(address, value, comes_back)
         assert store.note == comes_back
 
 
+@pytest.mark.proves("C43")
 def test_a_chunk_that_is_missing_is_masked(address, tmp_path):
     with netCDF4.Dataset(address, "w") as store:
         store.createDimension("x", 4)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import os
-import queue
 import secrets
 import select
 import signal
@@ -28,9 +27,6 @@ from s3_sandbox.traffic import Traffic
 VERDICTS = ("works", "differs", "fails", "untried")
 """What can come of a trial on a mount, as `Compared.verdict` says it."""
 
-
-_AT_ONCE = 4
-"""How many operations are done at the same time. They mostly wait for the store."""
 
 NOT_IN_TIME = "not tried: the others took too long"
 
@@ -126,38 +122,30 @@ def check_operations(
     folder = f"s3-mounts-{secrets.token_hex(4)}"
     here = Path(os.path.abspath(directory), folder)
     there = Path(os.path.abspath(other), folder) if other else here
-    chosen = [
-        trial
-        for trial in TRIALS.values()
-        if trial.kind in wanted and not (other is None and trial.kind == "others")
-    ]
+    results = []
     deadline = time.monotonic() + limit
-    # Where requests are counted, they have to be those of one operation.
-    at_once = 1 if traffic else _AT_ONCE
-    workers: queue.SimpleQueue[tuple[_Worker, _Worker]] = queue.SimpleQueue()
-
-    def compare(number: int, trial: trials.Trial) -> Compared:
-        on_disk, on_mount = workers.get()
+    with (
+        tempfile.TemporaryDirectory(dir=scratch) as scratch,
+        ThreadPoolExecutor(1) as meanwhile,
+        contextlib.closing(_Worker(scratch, timeout)) as on_disk,
+        contextlib.closing(_Worker(scratch, timeout)) as on_mount,
+    ):
         try:
-            if time.monotonic() > deadline:
-                return Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind)
-            local = Path(temporary, "disk", str(number))
-            disk, _ = on_disk.attempt(trial.name, local, local)
-            place = here / str(number), there / str(number)
-            return _judge(trial, disk, *on_mount.attempt(trial.name, *place, traffic))
+            for number, trial in enumerate(TRIALS.values()):
+                if trial.kind not in wanted or (other is None and trial.kind == "others"):
+                    continue
+                if time.monotonic() > deadline:
+                    results.append(Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind))
+                    continue
+                local = Path(scratch, "disk", str(number))
+                disk = meanwhile.submit(on_disk.attempt, trial.name, local, local)
+                mounted, counted = on_mount.attempt(
+                    trial.name, here / str(number), there / str(number), traffic
+                )
+                results.append(_judge(trial, disk.result()[0], mounted, counted))
         finally:
-            workers.put((on_disk, on_mount))
-
-    with contextlib.ExitStack() as stack:
-        temporary = stack.enter_context(tempfile.TemporaryDirectory(dir=scratch))
-        stack.callback(_remove, here, 2 * timeout)
-        for _ in range(at_once):
-            pair = _Worker(temporary, timeout), _Worker(temporary, timeout)
-            for worker in pair:
-                stack.enter_context(contextlib.closing(worker))
-            workers.put(pair)
-        pool = stack.enter_context(ThreadPoolExecutor(at_once))
-        return list(pool.map(compare, range(len(chosen)), chosen))
+            _remove(here, 2 * timeout)
+    return results
 
 
 class _Worker:
