@@ -184,8 +184,15 @@ def build_with_one(name: str) -> int:
     return sphinx.returncode
 
 
+def _listen() -> None:
+    """End as by Ctrl-C, with all that was started, also where a shell's background ignores it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def main() -> int:
     """Build the site with the arguments of the command line."""
+    _listen()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lesson", metavar="NAME", help="run this one alone, and no code blocks")
     parser.add_argument("shown", nargs="+", help="what has code blocks, and tests that pages name")

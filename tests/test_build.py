@@ -70,10 +70,24 @@ def test_a_build_that_writes_no_home_page_fails(log, monkeypatch, capsys):
     assert "expected" in capsys.readouterr().out.lower()
 
 
-def test_an_interrupted_build_ends_both_and_says_how_to_go_on(log, monkeypatch, capsys):
+@pytest.fixture
+def handlers():
+    """Put back what is done at the signals that end a build."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_ends_both_and_says_how_to_go_on(
+    log, monkeypatch, capsys, handlers, number
+):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
+    build._listen()
     wait = "import time; time.sleep(60)"
     started = play(monkeypatch, iter([wait, wait]))
-    threading.Timer(1, signal.raise_signal, [signal.SIGINT]).start()
+    threading.Timer(1, signal.raise_signal, [number]).start()
     began = time.monotonic()
     assert build.build([], []) == 130
     assert time.monotonic() - began < 30
