@@ -23,7 +23,7 @@ SOURCE_URL = os.environ.get("SOURCE_URL", "")
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_sandbox" / "natural_earth"))
 
 from proof import record  # noqa: E402
-from proof.project import RUN  # noqa: E402
+from proof.project import LESSONS, RUN  # noqa: E402
 
 # -- Project ---------------------------------------------------------------------------------------
 
@@ -66,6 +66,8 @@ tags.add("site")  # noqa: F821 (Sphinx brings it); what is only here, and not in
 lessons_problem = record.problem()
 if not lessons_problem:
     tags.add("executed")  # noqa: F821
+    if len(RUN) < len(LESSONS):
+        tags.add("too_new")  # noqa: F821
 
 sphinx_gallery_conf = {
     "examples_dirs": "../tutorials",

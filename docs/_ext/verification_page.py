@@ -122,6 +122,11 @@ def _counts(entries: list[Entry]) -> list[str]:
 def _reasons(app: Sphinx) -> list[nodes.Node]:
     listed = nodes.bullet_list()
     for name, entries in entries_by_page(app.env).items():
+        cells = [entry for entry in entries if entry["reason"] and entry["kind"] == LESSON]
+        if cells and not app.config.lessons_problem:
+            text = nodes.paragraph("", f"{len(cells)} cells of ", _link(app, name))
+            text += nodes.Text(f": {cells[0]['reason']}")
+            listed += nodes.list_item("", text)
         for entry in entries:
             if entry["reason"] and entry["kind"] != LESSON:
                 first = entry["source"].splitlines()[0]
