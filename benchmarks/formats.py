@@ -9,8 +9,8 @@ from pathlib import Path
 
 import iris
 
-from benchmarks import results
-from s3_mounts import mount, sparse_read_options
+from benchmarks import results, traffic
+from s3_mounts import mount
 from s3_sandbox import fine_temperature, start_sandbox
 
 YEARS = 60
@@ -20,7 +20,7 @@ FORMATS = {
     "PP": ("a.pp", {}),
     "GRIB 2": ("a.grib2", {}),
 }
-RECIPES = {"default options": lambda cache: [], "for sparse reads": sparse_read_options}
+RECIPES = {name: traffic.RECIPES[name] for name in ("default options", "for sparse reads")}
 
 
 def cost(sandbox, file, recipe, number):
@@ -32,8 +32,8 @@ def cost(sandbox, file, recipe, number):
             cube = iris.load_cube(bucket / file.name)
         with sandbox.traffic() as field:
             cube[YEARS // 2].data  # noqa: B018
-    for what, traffic in (("load", load), ("one field", field)):
-        moved[f"{what}, {recipe}"] = round(traffic.bytes_down / file.stat().st_size, 2)
+    for what, counted in (("load", load), ("one field", field)):
+        moved[f"{what}, {recipe}"] = round(counted.bytes_down / file.stat().st_size, 2)
     moved[f"requests to load, {recipe}"] = load.requests
     return moved
 

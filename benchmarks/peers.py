@@ -8,13 +8,11 @@ for Zarr.
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import h5netcdf
@@ -25,6 +23,7 @@ import s3fs
 from benchmarks import results
 from s3_mounts import load_checked, mount, save_cube, sparse_read_options
 from s3_sandbox import fine_temperature, start_sandbox
+from stores.serving import HOST, free_ports, processes
 
 YEARS = 54
 CHUNKS = {"chunksizes": (1, 444, 588)}
@@ -41,19 +40,21 @@ QUESTIONS = {
 PATIENCE = 30
 
 
-def rclone(folder, *command):
-    """Start rclone with the sandbox's store as its remote."""
+@contextlib.contextmanager
+def rclone(folder):
+    """Have programs of rclone that know the sandbox's store as a remote."""
+    configuration = folder / "rclone.conf"
+    configuration.touch()
     ours = {
-        "RCLONE_CONFIG": f"{folder}/rclone.conf",
+        "RCLONE_CONFIG": f"{configuration}",
         "RCLONE_CONFIG_STORE_TYPE": "s3",
         "RCLONE_CONFIG_STORE_PROVIDER": "Other",
         "RCLONE_CONFIG_STORE_ENV_AUTH": "true",
         "RCLONE_CONFIG_STORE_ENDPOINT": os.environ["AWS_ENDPOINT_URL"],
         "RCLONE_CACHE_DIR": f"{folder}/cache",
     }
-    (folder / "rclone.conf").touch()
-    with open(folder / "log", "w") as log:
-        return subprocess.Popen([RCLONE, *command], env=os.environ | ours, stdout=log, stderr=log)
+    with processes(folder, os.environ | ours) as started:
+        yield started
 
 
 def wait_for(true):
@@ -76,40 +77,28 @@ def by_s3fs(sandbox, folder, options):
 @contextlib.contextmanager
 def by_rclone(sandbox, folder, options):
     """Mount with rclone."""
-    (folder / "m").mkdir()
-    process = rclone(folder, "mount", f"store:{sandbox.bucket}", folder / "m", *options)
-    try:
-        if not wait_for((folder / "m").is_mount):
-            raise SystemExit((folder / "log").read_text())
-        yield folder / "m"
-    finally:
-        subprocess.run(["fusermount3", "-u", folder / "m"], check=False)
-        process.terminate()
-        process.wait()
+    place = folder / "m"
+    place.mkdir()
+    with rclone(folder) as started:
+        started.start("mount", [RCLONE, "mount", f"store:{sandbox.bucket}", place, *options])
+        try:
+            if not wait_for(place.is_mount):
+                raise SystemExit(f"expected rclone to mount in {PATIENCE} s.")
+            yield place
+        finally:
+            subprocess.run(["fusermount3", "-u", place], check=False)
 
 
 @contextlib.contextmanager
 def by_rclone_http(sandbox, folder, options):
     """Serve the bucket by HTTP on this machine, for the netCDF library."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"127.0.0.1:{port}"
-    process = rclone(
-        folder, "serve", "http", f"store:{sandbox.bucket}", "--addr", address, *options
-    )
-
-    def answers():
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://{address}/", timeout=5).status == 200
-
-    try:
-        if not wait_for(answers):
-            raise SystemExit((folder / "log").read_text())
+    [port] = free_ports(1)
+    address = f"{HOST}:{port}"
+    with rclone(folder) as started:
+        command = [RCLONE, "serve", "http", f"store:{sandbox.bucket}", "--addr", address]
+        started.start("http", [*command, *options])
+        started.await_answer("http", f"http://{address}/")
         yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextlib.contextmanager
@@ -224,7 +213,7 @@ def save(sandbox, folder, name, cube):
         row["in the store at return"] = kinds.get(at_return, f"{at_return / 1e6:.2g} MB of it")
         row["a refused save"] = "-"
         if whole:
-            with sandbox.failing("PutObject"), sandbox.failing("CreateMultipartUpload"):
+            with sandbox.failing("PutObject", "CreateMultipartUpload"):
                 try:
                     do(cube[0], place / "refused.pp")
                     row["a refused save"] = "no error"

@@ -14,18 +14,14 @@ import dask.array as da
 import iris
 
 from benchmarks import results
-from s3_mounts import mount, save_cube, sparse_read_options, whole_file_options
+from benchmarks.traffic import RECIPES
+from s3_mounts import mount, save_cube
 from s3_mounts.program import find_s3fs, s3fs_version
 from s3_sandbox import fine_temperature, start_sandbox
 
 FIELDS = 40
 LIMIT = 1.05
 BY_RECIPE = "what iris.save uploads, fields of 1 MB"
-RECIPES = {
-    "default options": lambda cache: [],
-    "for sparse reads": sparse_read_options,
-    "for whole files": whole_file_options,
-}
 FORMATS = {
     "netCDF-4": ("nc", {}),
     "netCDF-4, compressed": ("nc", {"zlib": True}),

@@ -19,6 +19,12 @@ def helper():
 """
 
 
+@pytest.mark.parametrize("path", claims.TESTS.glob("test_*.py"), ids=lambda path: path.stem)
+def test_no_evidence_is_left_out_where_iris_is_older(path):
+    """The record of a document lacks what was left out, and the build takes all of it for stale."""
+    assert "needs_iris" not in path.read_text()
+
+
 def test_every_lesson_proves_a_claim():
     known = claims.read()
     for lesson in LESSONS:

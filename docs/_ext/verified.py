@@ -78,7 +78,7 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
         document = source_of(node, env.docname)
         cell = CELL.match(_previous(node).astext())
         if document == f"{env.docname}.py" and cell:
-            reason = app.config.lessons_problem or too_new(ROOT / document)
+            reason = app.config.lessons_problem or _not_run(ROOT / document)
             entry = {"kind": LESSON, "reason": reason, "line": int(cell[1]) + 1}
         else:
             known = unused.setdefault(document, list(env.verified_documents.get(document, ())))
@@ -87,6 +87,11 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
         blocks.append((document, f"{document}{line}: {node.astext()[:60]!r}", entry))
         _mark(node, entry)
     env.verified_blocks[env.docname] = blocks
+
+
+def _not_run(lesson: Path) -> str:
+    """Say why a lesson was not run, or nothing."""
+    return too_new(lesson) or ("" if build.was_run(lesson) else "It was not run in this build.")
 
 
 def _previous(node: nodes.Element) -> nodes.Node:

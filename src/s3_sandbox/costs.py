@@ -26,6 +26,9 @@ from s3_sandbox.traffic import MEGABYTE, Traffic
 KINDS = ["HEAD", "GET", "LIST", "PUT", "COPY", "POST", "DELETE"]
 """The kinds of requests for which stores have a price."""
 
+_QUICK_LOOKS = 20
+"""How often to count threads for each look at all."""
+
 _PARTS = {"UPLOAD": "PUT", "CREATE": "POST", "COMPLETE": "POST"}
 Moved = NDArray[np.float64]
 
@@ -384,4 +387,7 @@ def most_while_reading(process: psutil.Process, file: Path) -> Moved:
     with subprocess.Popen(["cat", file], stdout=subprocess.DEVNULL) as reader:
         while reader.poll() is None:
             most = np.maximum(most, look(process))
+            # To look at memory takes long, and threads come and go.
+            for _ in range(_QUICK_LOOKS):
+                most[2] = max(most[2], process.num_threads())
     return most

@@ -57,9 +57,8 @@ STORES = {
 def test_what_the_netcdf_library_says_of_a_store(tmp_path, kind):
     files, words = STORES[kind]
     write(tmp_path / "x.zarr", files)
-    (tmp_path / "x.zarr" / "a").is_dir() and (tmp_path / "x.zarr" / "a" / "0").write_bytes(
-        bytes(16)
-    )
+    for array in (tmp_path / "x.zarr").glob("*/.zarray"):
+        (array.parent / "0").write_bytes(bytes(16))
     with (
         pytest.raises((OSError, RuntimeError), match=words),
         netCDF4.Dataset(f"file://{tmp_path}/x.zarr#mode=nczarr,file") as store,
@@ -68,7 +67,6 @@ def test_what_the_netcdf_library_says_of_a_store(tmp_path, kind):
     assert f"``{words}``" in SECTION.partition("\n---")[0]
 
 
-@pytest.mark.needs_iris("3.16", "earlier ones know no Zarr")
 @pytest.mark.parametrize(
     ("address", "words"),
     [

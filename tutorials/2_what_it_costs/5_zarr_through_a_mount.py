@@ -258,8 +258,8 @@ sandbox.stop()
 # What you have seen
 # ------------------
 #
-# * With default options a mount moves five times the data of a netCDF file and more, and of a Zarr
-#   store what you ask for.
+# * With default options a mount moves many times what you ask for of a netCDF file, and of a Zarr
+#   store hardly more than that.
 # * A save straight onto the mount uploads a store once.
 # * Iris asks more than a hundred times for one field of a store; ``load_checked`` three times.
 # * Few requests win over few bytes where the latency is high.
