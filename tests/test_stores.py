@@ -17,6 +17,7 @@ from stores.serving import make_authority
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 import stores_page
+import tables
 from tables import day
 
 ROWS = results.read()
@@ -172,3 +173,14 @@ def test_a_trial_that_does_not_end_is_ended(place, monkeypatch):
     wait = [sys.executable, "-c", "import time; time.sleep(600)"]
     monkeypatch.setitem(trials.TRIALS, "made up", lambda options: [wait])
     assert trials.attempt("made up", place, ()) == "no end within 2 seconds"
+
+
+@pytest.mark.parametrize(
+    "name", ["s3fs 1.90", "netCDF-4", "rclone mount", "h5netcdf, no cache", "PP"]
+)
+def test_the_name_of_a_program_or_format_stays_as_it_is(name):
+    assert tables._title(name) == name
+
+
+def test_another_title_begins_with_a_capital():
+    assert tables._title("default options") == "Default options"

@@ -113,7 +113,10 @@ def _columns(what: str, found: dict[str, Any] | list[dict[str, Any]]) -> nodes.t
 
 
 def _title(name: str) -> str:
-    return f"{name[:1].upper()}{name[1:]}"
+    """Begin with a capital, but not the names of programs and formats, such as s3fs and netCDF."""
+    first = name.replace(",", " ").split(" ")[0]
+    is_name = first == "rclone" or not (first.isalpha() and first.islower())
+    return name if is_name else f"{name[:1].upper()}{name[1:]}"
 
 
 def _written(found: float | str) -> str:

@@ -26,6 +26,9 @@ from s3_sandbox.traffic import MEGABYTE, Traffic
 KINDS = ["HEAD", "GET", "LIST", "PUT", "COPY", "POST", "DELETE"]
 """The kinds of requests for which stores have a price."""
 
+_READS = 4
+"""How often to read a file: how many threads there are at once depends on how busy all is."""
+
 _QUICK_LOOKS = 20
 """How often to count threads for each look at all."""
 
@@ -369,7 +372,7 @@ def read_fields(sandbox: Sandbox, path: Path, how_many: int) -> Moved:
 
 
 def most_while_reading(process: psutil.Process, file: Path) -> Moved:
-    """Have ``cat`` read a file, and look at a process meanwhile.
+    """Have ``cat`` read a file several times, and look at a process meanwhile.
 
     Parameters
     ----------
@@ -384,7 +387,7 @@ def most_while_reading(process: psutil.Process, file: Path) -> Moved:
         The most that was seen, see `look`.
     """
     most = look(process)
-    with subprocess.Popen(["cat", file], stdout=subprocess.DEVNULL) as reader:
+    with subprocess.Popen(["cat", *[file] * _READS], stdout=subprocess.DEVNULL) as reader:
         while reader.poll() is None:
             most = np.maximum(most, look(process))
             # To look at memory takes long, and threads come and go.

@@ -85,7 +85,7 @@ print(f"Idle: {connections:.0f} connections, {traffic.requests} requests")
 # (Our server closes each connection after its answer. Others may keep some open for a while.)
 #
 # What does a mount take while a program reads from it?
-# Watch it while ``cat`` reads the largest file.
+# Watch it while ``cat`` reads the largest file, four times.
 
 tuned = sparse_read_options(sandbox.directory / "cache")
 for label, options in {
