@@ -139,7 +139,7 @@ for number, (kind, (cube, keywords)) in enumerate(kinds.items()):
     plain = address.format(sandbox.directory / f"{number}.zarr")
     iris.save(cube, plain, **keywords)
     safe = mounted.path / f"{number}.zarr"
-    with warnings.catch_warnings(record=True) as warned:
+    with warnings.catch_warnings(record=True, action="always") as warned:
         save_cube(cube, safe, **keywords)
     for warning in warned:
         print(f"{kind}: {warning.message}")
