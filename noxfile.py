@@ -26,7 +26,7 @@ BENCHMARKS = (
 def install(session: nox.Session, group: str) -> None:
     """Install the helper, a group of dependencies, and the programs that lessons and pages call."""
     session.install("-e.[lessons]", *nox.project.dependency_groups(PYPROJECT, group))
-    session.run_install("s3-mounts", "install", "--all")
+    session.run_install("s3-sandbox", "install", "--all")
 
 
 @nox.session

@@ -145,7 +145,7 @@ def _mount_for_a_moment(source: str, options: list[str], home: Path) -> None:
             capture_output=True,
             text=True,
         )
-        if mounted.returncode or not mount_table.file_system_type(Path(mount_point)):
+        if mounted.returncode or not mount_table.topmost(Path(mount_point)):
             raise ValueError(
                 f"expected to mount with the options {','.join(options)}, but 'mount' ended with"
                 f" exit status {mounted.returncode} and said: {mounted.stderr.strip() or 'nothing'}"

@@ -61,7 +61,7 @@ def no_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def real_s3fs() -> str:
     """The path of the real program."""
     found = shutil.which("s3fs")
-    assert found, "the tests need the program s3fs: s3-mounts install"
+    assert found, "the tests need the program s3fs: s3-sandbox install"
     return found
 
 

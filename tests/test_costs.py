@@ -55,7 +55,7 @@ def test_everyday_tasks_are_counted_and_leave_no_mount(sandbox, large, mount_poi
     assert asked["rename it"].operations["CopyObject"] == 1
     assert asked["delete it"].operations == {"DeleteObject": 1}
     assert asked["unmount"].requests == 0
-    assert not mount_table.file_system_type(mount_point)
+    assert not mount_table.topmost(mount_point)
 
 
 def test_growth_has_a_point_for_each_step(sandbox, large):

@@ -112,7 +112,7 @@ def test_any_directory_can_be_mounted_on_and_unmounted(sandbox, name):
         assert os.listdir(mounted) == ["air_temp.pp"]
         (server,) = mount_table.servers(mounted)
         assert VARIABLE in server.environ()
-    assert not mount_table.file_system_type(mounted)
+    assert not mount_table.topmost(mounted)
     directory.rmdir()
 
 
@@ -130,7 +130,7 @@ def test_any_option_is_taken_or_refused(sandbox, mount_point, option):
         mount(sandbox.source, mount_point, [option], timeout=10) as mounted,
     ):
         assert os.listdir(mounted) == ["air_temp.pp"]
-    assert not mount_table.file_system_type(mount_point)
+    assert not mount_table.topmost(mount_point)
     assert not mount_table.servers(mount_point)
 
 

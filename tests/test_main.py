@@ -26,21 +26,21 @@ def test_doctor_fails_where_the_program_is_missing(no_programs):
 
 
 def test_install_has_nothing_to_do_here():
-    ended = subprocess.run([*COMMAND, "install"], capture_output=True, text=True)
+    ended = subprocess.run([*SANDBOX, "install"], capture_output=True, text=True)
     assert ended.returncode == 0
     assert ended.stdout.startswith("installed: s3fs")
 
 
 def test_install_all_has_nothing_to_do_here():
-    ended = subprocess.run([*COMMAND, "install", "--all"], capture_output=True, text=True)
+    ended = subprocess.run([*SANDBOX, "install", "--all"], capture_output=True, text=True)
     assert ended.returncode == 0
     assert ended.stdout.startswith("installed: s3fs, curl, findmnt, ")
 
 
 def test_install_that_is_not_possible_fails_with_the_command(no_programs):
-    ended = subprocess.run([*COMMAND, "install"], capture_output=True, text=True)
+    ended = subprocess.run([*SANDBOX, "install"], capture_output=True, text=True)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("s3-mounts: expected on PATH, found none: s3fs.")
+    assert ended.stderr.startswith("s3-sandbox: expected on PATH, found none: s3fs.")
     assert "Traceback" not in ended.stderr
 
 

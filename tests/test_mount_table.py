@@ -50,20 +50,20 @@ def test_a_folder_with_a_mount_in_it_is_never_removed(sandbox, mount_point, monk
     assert not sandbox.directory.exists()
 
 
-def test_a_plain_directory_has_no_file_system_type(tmp_path):
-    assert mount_table.file_system_type(tmp_path) is None
+def test_on_a_plain_directory_nothing_is_mounted(tmp_path):
+    assert mount_table.topmost(tmp_path) is None
 
 
 def test_proc_has_its_type():
-    assert mount_table.file_system_type(Path("/proc")) == "proc"
+    assert mount_table.topmost(Path("/proc")).type == "proc"
 
 
 def test_a_mount_is_listed_with_its_process(sandbox, mount_point):
     with mount(sandbox.source, mount_point) as path:
-        assert mount_table.file_system_type(path) == "fuse.s3fs"
+        assert mount_table.topmost(path).type == "fuse.s3fs"
         assert path in mount_table.mount_points()
         assert len(mount_table.servers(path)) == 1
-    assert mount_table.file_system_type(path) is None
+    assert mount_table.topmost(path) is None
     assert mount_table.servers(path) == []
 
 
@@ -169,7 +169,7 @@ def test_a_mount_point_of_any_name_is_found(sandbox, name):
 
 def test_a_name_that_only_s3fs_was_given_is_unmounted_too(sandbox, mount_point):
     sandbox.shell(f"s3fs {sandbox.source} my_bucket -o fsname=NAME")
-    assert mount_table.file_system_type(mount_point) == "fuse"
+    assert mount_table.topmost(mount_point).type == "fuse"
     unmount(mount_point)
     assert mount_table.topmost(mount_point) is None
 
@@ -204,5 +204,5 @@ def test_abandon_removes_a_mount_whose_process_hangs(sandbox, mount_point):
     (process,) = mount_table.servers(mount_point)
     process.suspend()
     mount_table.abandon(mount_point)
-    assert mount_table.file_system_type(mount_point) is None
+    assert mount_table.topmost(mount_point) is None
     assert os.listdir(mount_point) == []

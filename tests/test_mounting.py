@@ -35,7 +35,7 @@ from s3_sandbox.server import Server
 
 def nothing_is_left(mount_point):
     return (
-        mount_table.file_system_type(mount_point) is None
+        mount_table.topmost(mount_point) is None
         and mount_table.servers(mount_point) == []
         and os.listdir(mount_point) == []
     )

@@ -48,22 +48,22 @@ def test_the_two_cells_mount_and_unmount(sandbox, cells):
 def test_a_cell_of_bash_mounts(sandbox, cells):
     mount_by_hand = cells[2].replace("%%bash", f"%%bash\n{s3fs_function()}")
     assert "fuse.s3fs" in "".join(run(mount_by_hand))
-    assert mount_table.file_system_type(sandbox.directory / "by_hand")
+    assert mount_table.topmost(sandbox.directory / "by_hand")
 
 
 def test_the_end_of_the_kernel_unmounts(sandbox, cells):
     run(cells[0])
-    assert not mount_table.file_system_type(sandbox.directory / "my_bucket")
+    assert not mount_table.topmost(sandbox.directory / "my_bucket")
 
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_the_end_of_the_kernel_unmounts_what_is_not_to_be_kept(sandbox, mount_point, keep):
     run(f"import s3_mounts; s3_mounts.mount('climate-data', {str(mount_point)!r}, keep={keep})")
     deadline = time.monotonic() + 30
-    while not keep and mount_table.file_system_type(mount_point):
+    while not keep and mount_table.topmost(mount_point):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert bool(mount_table.file_system_type(mount_point)) == keep
+    assert bool(mount_table.topmost(mount_point)) == keep
     mount_table.abandon(mount_point)
 
 
@@ -72,11 +72,11 @@ def test_the_first_cell_helps_after_a_death(sandbox, cells, dies):
     top, bottom, _ = cells
     path = sandbox.directory / "my_bucket"
     run(top, killed=True)
-    assert mount_table.file_system_type(path)
+    assert mount_table.topmost(path)
     if dies == "s3fs":
         for server in mount_table.servers(path):
             server.kill()
             server.wait()
     look = "import os; print(*os.listdir(bucket))"
     assert run(top, look, bottom) == ["air_temp.pp\n"]
-    assert not mount_table.file_system_type(path)
+    assert not mount_table.topmost(path)

@@ -56,7 +56,7 @@ def user(sandbox, mount_point):
 def gone(mount_point, limit=30):
     """Wait until nothing is mounted and nobody serves it."""
     deadline = time.monotonic() + limit
-    while mount_table.file_system_type(mount_point) or mount_table.servers(mount_point):
+    while mount_table.topmost(mount_point) or mount_table.servers(mount_point):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
@@ -147,7 +147,7 @@ def test_a_dead_mount_goes_with_its_process(user, mount_point):
     server.kill()
     while server.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    assert mount_table.file_system_type(mount_point)
+    assert mount_table.topmost(mount_point)
     process.kill()
     process.wait()
     assert gone(mount_point)
@@ -195,7 +195,7 @@ def test_what_is_to_be_kept_stays(user, mount_point):
     process.wait()
     time.sleep(2)
     assert (mount_point / "air_temp.pp").stat().st_size
-    assert mount_table.file_system_type(mount_point)
+    assert mount_table.topmost(mount_point)
 
 
 def test_the_guardian_leaves_alone_what_others_mount_in_the_same_place(user, sandbox, mount_point):

@@ -47,7 +47,7 @@ def another(sandbox, mount_point):
 
 
 def is_mounted(mount_point):
-    return mount_table.file_system_type(mount_point) == mount_table.FILE_SYSTEM_TYPE
+    return mount_table.is_s3fs(mount_table.topmost(mount_point))
 
 
 def test_the_last_one_unmounts(sandbox, mount_point, another):

@@ -51,7 +51,7 @@ def mount_as_user(sandbox, mount_point):
         **user(),
     )
     deadline = time.monotonic() + 20
-    while not (mount_table.file_system_type(mount_point) and mount_table.servers(mount_point)):
+    while not (mount_table.topmost(mount_point) and mount_table.servers(mount_point)):
         assert time.monotonic() < deadline, "it is not mounted"
         time.sleep(0.01)
     return mount_table.servers(mount_point)
@@ -83,7 +83,7 @@ def test_an_ordinary_user_unmounts(sandbox, users_mount_point, name):
     assert refused.returncode
     assert "busy" in refused.stderr
     assert try_to_unmount(lazily).returncode == 0
-    assert not mount_table.file_system_type(users_mount_point)
+    assert not mount_table.topmost(users_mount_point)
     assert serving[0].is_running()
     holder.kill()
     holder.communicate()
@@ -185,11 +185,11 @@ with open(f"{place}/new.txt", "w") as file:
         print(f"process {os.getpid()} (" in str(error), f"{place}/new.txt" in str(error))
 (server,) = mount_table.servers(mounted.path)
 unmount(place)
-print(server.is_running(), mount_table.file_system_type(mounted.path), os.listdir(place))
+print(server.is_running(), mount_table.topmost(mounted.path), os.listdir(place))
 mount("climate-data", place, keep=True)
 held = open(f"{place}/new.txt")
 unmount(place, lazy=True)
-print(mount_table.file_system_type(mounted.path), held.read())
+print(mount_table.topmost(mounted.path), held.read())
 """
 
 

@@ -40,16 +40,10 @@ __all__ = [
 ]
 
 _LATER = {"load_checked": "s3_mounts.zarr_loading", "save_cube": "s3_mounts.saving"}
-_MOVED = {
-    *("CommandError", "Request", "Sandbox", "SandboxError", "Traffic"),
-    *("fine_temperature", "sample_path", "shell", "start_sandbox"),
-}
 
 
 def __getattr__(name: str) -> object:
-    """Import boto3 only for who saves, and say where a name has gone."""
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    if name in _MOVED:
-        raise AttributeError(f"{name} has moved: from s3_sandbox import {name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import boto3 only for who saves."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATER[name]), name)

@@ -104,9 +104,8 @@ def _in_password_file(path: Path, bucket: str | None) -> ReadOnlyCredentials:
         for line in lines
         for whose, key, secret in re.findall(r"^([^:]+:)?([^:]+):([^:]+)$", line.strip())
     }
-    pair = keys.get(bucket or "") or keys.get("")
-    if not bucket:
-        pair = next(iter(keys.values()), None)
+    any_pair = next(iter(keys.values()), None)
+    pair = keys.get(bucket) or keys.get("") if bucket else any_pair
     if not pair:
         raise StoreError(
             f"expected a line ID:SECRET in {path}, or {bucket}:ID:SECRET for this bucket alone,"

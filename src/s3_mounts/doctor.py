@@ -26,8 +26,6 @@ from s3_mounts.program import (
 from s3_mounts.store import send, way_out
 
 FUSE_CONFIGURATION = Path("/etc/fuse.conf")
-STORES = {"AWS_ENDPOINT_URL": "store", "S3_MOUNTS_ENDPOINT_URL": "store of lessons"}
-"""Which environment variable has the address of which store."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +80,8 @@ def _program() -> Result:
 
 def _fuse() -> Result:
     problem = kernel_problem()
-    if problem:
-        return Result("MISSING", "FUSE", problem)
-    return Result("ok", "FUSE", f"the kernel ({platform.release()}) lets us mount")
+    found = problem or f"the kernel ({platform.release()}) lets us mount"
+    return Result("MISSING" if problem else "ok", "FUSE", found)
 
 
 def _fusermount() -> Result:
@@ -109,14 +106,13 @@ def _sharing() -> Result:
     except OSError as error:
         found = f"{file} cannot be read: {error.strerror}. Ask who may use the option allow_other."
         return Result("note", "sharing", found)
-    if "user_allow_other" in (line.strip() for line in lines):
-        return Result("ok", "sharing", f"allowed: user_allow_other is set in {file}")
-    return Result(
-        "ok",
-        "sharing",
+    found = (
         "only you can look into your mounts. To use the option allow_other as an ordinary user,"
-        f" root must write user_allow_other into {file}.",
+        f" root must write user_allow_other into {file}."
     )
+    if "user_allow_other" in (line.strip() for line in lines):
+        found = f"allowed: user_allow_other is set in {file}"
+    return Result("ok", "sharing", found)
 
 
 def _credentials() -> Result:
@@ -129,7 +125,8 @@ def _credentials() -> Result:
 
 def _stores() -> list[Result]:
     found = "Amazon S3; set AWS_ENDPOINT_URL for another one (not contacted)"
-    given = {subject: os.environ.get(variable) for variable, subject in STORES.items()}
+    variables = {"store": "AWS_ENDPOINT_URL", "store of lessons": "S3_MOUNTS_ENDPOINT_URL"}
+    given = {subject: os.environ.get(name) for subject, name in variables.items()}
     stores = [_store(subject, address) for subject, address in given.items() if address]
     return stores if given["store"] else [Result("ok", "store", found), *stores]
 
@@ -163,11 +160,10 @@ def _leftovers() -> Result:
 
 def _other_programs() -> Result:
     missing = [program for program in missing_programs() if program != "s3fs"]
-    if not missing:
-        return Result("ok", "programs", "all that lessons and pages call")
-    return Result(
-        "note",
-        "programs",
+    found = (
         f"{', '.join(missing)} cannot be found, which lessons or pages call; a mount does not need"
-        f" them. To install them: {install_command(missing)}",
+        f" them. To install them: {install_command(missing)}"
     )
+    if not missing:
+        found = "all that lessons and pages call"
+    return Result("note" if missing else "ok", "programs", found)

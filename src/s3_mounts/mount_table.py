@@ -80,12 +80,6 @@ def topmost(mount_point: Path) -> Entry | None:
     return found
 
 
-def file_system_type(mount_point: Path) -> str | None:
-    """Look up the type of what is mounted on a directory; None where it is no mount point."""
-    entry = topmost(mount_point)
-    return entry.type if entry else None
-
-
 def containing(path: Path) -> Entry:
     """Find the mount that an absolute path without links is on, from the text of the path alone."""
     found = Entry(0, Path("/"), "", True)

@@ -194,8 +194,7 @@ def mount(
         try:
             if ask and not values.keys() & NOT_ASKED:
                 _ask_store(source, endpoint, timeout, values)
-            problem = _problem(process, mount_point, deadline)
-            if problem:
+            if problem := _problem(process, mount_point, deadline):
                 raise MountError(f"{problem} {_words(log)}")
         except BaseException:
             _give_up(process, mount_point)

@@ -181,9 +181,8 @@ def prefix_options(source: str) -> list[str]:
     >>> prefix_options("climate-data")
     []
     """
-    if split_source(source)[1] and s3fs_version(find_s3fs()) >= _COMPAT_DIR_SINCE:
-        return ["compat_dir"]
-    return []
+    wanted = split_source(source)[1] and s3fs_version(find_s3fs()) >= _COMPAT_DIR_SINCE
+    return ["compat_dir"] if wanted else []
 
 
 def name_options(source: str, options: Iterable[str]) -> list[str]:

@@ -11,8 +11,10 @@ import sys
 from s3_mounts import mount
 from s3_mounts.errors import S3MountsError
 from s3_mounts.options import endpoint_options
+from s3_mounts.program import SHOWN, kernel_problem
 from s3_sandbox.conformance.store_check import check
 from s3_sandbox.errors import SandboxError
+from s3_sandbox.installing import install, share_device
 from s3_sandbox.sandbox import OWN_BUCKET, start_sandbox
 
 SAMPLES = ("air_temp.pp", "ostia_monthly.nc", "GloSea4/ensemble_001.pp", "GloSea4/ensemble_002.pp")
@@ -71,6 +73,19 @@ def check_store(arguments: argparse.Namespace) -> int:
     return int(bool(required))
 
 
+def install_programs(arguments: argparse.Namespace) -> int:
+    """Install the s3fs program and open its device, unless neither could be used here anyway."""
+    problem = kernel_problem()
+    if problem:
+        print(f"FUSE cannot work here, so s3fs is not installed: {problem}")
+    else:
+        print(install(("s3fs", *SHOWN) if arguments.all else ("s3fs",)))
+        shared = share_device()
+        if shared:
+            print(shared)
+    return 0
+
+
 def main() -> int:
     """Run the command that the command line asks for, and return its exit status."""
     parser = argparse.ArgumentParser(prog="s3-sandbox", description=__doc__)
@@ -85,6 +100,13 @@ def main() -> int:
         "-o", dest="options", metavar="OPTION", action="append", default=[], help="of s3fs"
     )
     command.set_defaults(run=check_store)
+    command = commands.add_parser(
+        "install", help="install the s3fs program, and open its device, where that is allowed"
+    )
+    command.add_argument(
+        "--all", action="store_true", help=f"what lessons and pages call, too: {', '.join(SHOWN)}"
+    )
+    command.set_defaults(run=install_programs)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

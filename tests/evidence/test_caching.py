@@ -78,7 +78,7 @@ def test_a_relative_path_of_the_cache_counts_from_the_root(sandbox, mount_point)
     relative = str(sandbox.directory / "cache").lstrip("/")
     sandbox.shell(f"s3fs climate-data my_bucket -o use_cache={relative}")
     deadline = time.monotonic() + 20
-    while not mount_table.file_system_type(mount_point):
+    while not mount_table.topmost(mount_point):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     (mount_point / "air_temp.pp").read_bytes()

@@ -73,7 +73,7 @@ def test_s3fs_trusts_the_certificate_that_it_is_told(sandbox, mount_point, secur
         check=True,
     )
     deadline = time.monotonic() + 20
-    while not mount_table.file_system_type(mount_point):
+    while not mount_table.topmost(mount_point):
         assert time.monotonic() < deadline, "it is not mounted"
         time.sleep(0.01)
     try:

@@ -24,7 +24,7 @@ def test_exit_status_0_though_there_is_no_such_bucket(sandbox, mount_point):
         )
         assert (mounted.returncode, mounted.stderr) == (0, b"")
         deadline = time.monotonic() + 20
-        while mount_table.file_system_type(mount_point):  # for a moment
+        while mount_table.topmost(mount_point):  # for a moment
             assert time.monotonic() < deadline
             time.sleep(0.05)
         (mount_point / "result.txt").write_text("On the local disk.")

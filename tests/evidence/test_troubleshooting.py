@@ -194,15 +194,15 @@ def mounts_in_vain(mount_point, *, url, bucket="climate-data"):
     """Mount what the store refuses: an error of ours; of s3fs status 0, and nothing is mounted."""
     with pytest.raises(StoreError):
         mount(bucket, mount_point)
-    assert mount_table.file_system_type(mount_point) is None
+    assert mount_table.topmost(mount_point) is None
     if s3fs_version(find_s3fs()) >= MOUNTS_WHAT_IS_REFUSED:
         return
     status, said = run(s3fs(mount_point, url=url, bucket=bucket), mount_point.parent)
     assert (status, said) == (0, "")
     deadline = time.monotonic() + LIMIT
-    while mount_table.file_system_type(mount_point) and time.monotonic() < deadline:
+    while mount_table.topmost(mount_point) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert mount_table.file_system_type(mount_point) is None
+    assert mount_table.topmost(mount_point) is None
 
 
 def assert_it_hangs_until_it_is_killed(mount_point):
@@ -484,7 +484,7 @@ def test_a_mount_that_hangs(sandbox, mount_point, seen):
     (process,) = mount_table.servers(mount_point)
     process.suspend()
     assert_it_hangs_until_it_is_killed(mount_point)
-    assert mount_table.file_system_type(mount_point) is None
+    assert mount_table.topmost(mount_point) is None
 
 
 @pytest.mark.proves("C16")

@@ -40,7 +40,7 @@ def bucket(sandbox, mount_point):
     gc.disable()
     yield mount_point
     gc.enable()
-    if mount_table.file_system_type(mount_point):
+    if mount_table.topmost(mount_point):
         unmount(mount_point)
 
 
@@ -204,7 +204,7 @@ def test_waiting_helps_where_the_holder_goes_away(bucket):
     with subprocess.Popen(["sleep", "1"], cwd=bucket) as visitor:
         unmount(bucket)
         assert visitor.wait() == 0
-    assert not mount_table.file_system_type(bucket)
+    assert not mount_table.topmost(bucket)
 
 
 @pytest.mark.proves("C41")
