@@ -16,6 +16,8 @@ KEY = "result.nc"
 SMALL = bytes(range(256)) * 16
 LARGE = SMALL * 1500  # 6 MB, which are two parts
 UPLOADS = ["PutObject", "UploadPart"]
+EVERY = [*UPLOADS, "CreateMultipartUpload", "CompleteMultipartUpload", "GetObject", "HeadObject"]
+EVERY += ["ListObjects", "ListObjectsV2", "HeadBucket", "GetBucketLocation"]
 
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["whole", "in parts"])
@@ -102,6 +104,18 @@ def test_an_object_whose_etag_is_its_checksum_is_not_read_back(sandbox, save, co
     with sandbox.traffic() as traffic:
         save("")
     assert "GetObject" not in traffic.operations
+
+
+def test_a_store_of_another_region_is_found_and_used(sandbox, save, content):
+    """As by s3fs: the region is in the answer to a GET; one to a HEAD has no words."""
+    save("another_region", *EVERY)
+    assert stored(sandbox) == content
+
+
+def test_a_refusal_that_is_not_about_the_region_is_told(sandbox, save, content):
+    with pytest.raises(SaveError, match="the store answers 400 to HeadObject"):
+        save("status", "HeadObject", status=400)
+    assert stored(sandbox) == b"the earlier object"
 
 
 def test_amazon_gets_the_checksums_that_it_knows():

@@ -33,6 +33,9 @@ PIECES = 20
 PAUSE = 0.15
 """A slow body comes in pieces, with a pause in seconds after each."""
 
+REGION = "eu-west-2"
+"""Of a store that takes no other one."""
+
 _SMALL_BUFFER = 65_536
 _CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
 _NOT_PASSED_ON = {"connection", "content-length", "expect", "host", "transfer-encoding"}
@@ -169,9 +172,11 @@ class Exchange(BaseHTTPRequestHandler):
             self.wfile.write(body[start : start + size])
             time.sleep(pause)
 
-    def send_error_body(self, status: int, code: str, message: str = "planted") -> None:
+    def send_error_body(
+        self, status: int, code: str, message: str = "planted", more: str = ""
+    ) -> None:
         """Answer as S3 does when something is wrong."""
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>".encode()
         headers = {"Content-Type": "application/xml", "Content-Length": str(len(body))}
         self.send(status, headers, b"" if self.command == "HEAD" else body)
 
@@ -355,6 +360,16 @@ def double_length(exchange: Exchange) -> None:
     exchange.send(status, headers | {"Content-Length": length}, body)
 
 
+def another_region(exchange: Exchange) -> None:
+    """Refuse what is signed for another region than this store's, which the answer names."""
+    if f"/{REGION}/s3/" in exchange.headers.get("Authorization", ""):
+        exchange.send(*exchange.forward())
+    else:
+        exchange.body()
+        region = f"<Region>{REGION}</Region>"
+        exchange.send_error_body(400, "AuthorizationHeaderMalformed", more=region)
+
+
 FAULTS: dict[str, Callable[[Exchange], None]] = {
     fault.__name__: fault
     for fault in (
@@ -362,7 +377,7 @@ FAULTS: dict[str, Callable[[Exchange], None]] = {
         *(hang, hang_in_answer, slow, changed_up, changed_down),
         *(status, error_in_success, short, long, other_range, no_range),
         *(half_length, double_length, changed_unseen),
-        *(frames_kept, frames_refused, other_etag, no_etag),
+        *(frames_kept, frames_refused, other_etag, no_etag, another_region),
     )
 }
 

@@ -243,13 +243,19 @@ def _destination(
     raise SaveError(f"expected {path} to lead somewhere, found links that lead in a circle.")
 
 
-def _head(s3: S3Client, bucket: str, key: str) -> HeadObjectOutputTypeDef | None:
+def _head(
+    s3: S3Client, bucket: str, key: str, *, again: bool = True
+) -> HeadObjectOutputTypeDef | None:
     try:
         return s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
             return None
-        raise
+        if error.response["Error"]["Code"] != "400" or not again:
+            raise
+    # If the region is another one, the answer to a GET names it, and boto3 takes that from then on.
+    s3.list_objects(Bucket=bucket, MaxKeys=1)
+    return _head(s3, bucket, key, again=False)
 
 
 def _kind(s3: S3Client, bucket: str, key: str, found: HeadObjectOutputTypeDef | None) -> int | None:
