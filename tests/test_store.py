@@ -1,5 +1,6 @@
 import contextlib
 import re
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,9 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from s3_mounts import StoreError, credentials, store
+from s3_mounts.mounting import NOT_ASKED
 from s3_mounts.options import endpoint_url, split_source, store_name
+from s3_mounts.program import find_s3fs
 from s3_mounts.store import require_bucket, words
 
 
@@ -131,10 +134,89 @@ def test_the_store_is_asked_as_s3fs_asks(monkeypatch, options, header, trust):
     assert ("x-amz-request-payer" in signed) == bool(header)
 
 
-def asked_with(monkeypatch, endpoint, options):
+ASKED_ALIKE = {
+    *("endpoint", "no_check_certificate", "passwd_file", "profile", "public_bucket"),
+    *("requester_pays", "url", "use_path_request_style"),
+}
+"""Options of s3fs that change its first question, and with which it is asked here as s3fs does."""
+
+NO_MATTER = {
+    "how the program runs, and what it says": {
+        *("curldbg", "dbglevel", "instance_name", "logfile", "no_time_stamp_msg", "noua"),
+        *("set_check_cache_sigusr1", "supported", "mounting", "unmounting", "utility"),
+    },
+    "the bucket, which is named by the source": {"bucket"},
+    "what is on the local disk or in memory": {
+        *("bucket_size", "check_cache_dir_exist", "del_cache", "ensure_diskfree"),
+        *("free_space_ratio", "max_dirty_data", "max_stat_cache_size", "nodnscache"),
+        *("nosscache", "stat_cache_expire", "stat_cache_interval_expire", "tmpdir", "use_cache"),
+        *("disable_noobj_cache", "enable_noobj_cache"),
+    },
+    "how a list, which any store gives in either form, is asked for and read": {
+        *("list_object_max_keys", "listobjectsv2", "noxmlns"),
+    },
+    "how long, how often and how many at once": {
+        *("connect_timeout", "max_thread_count", "multireq_max", "parallel_count"),
+        *("readwrite_timeout", "retries"),
+    },
+    "what objects are shown as, and modes": {
+        *("compat_dir", "complement_stat", "mp_umask", "notsup_compat_dir", "umask"),
+        *("update_parent_dir_stat", "use_wtf8", "use_xattr"),
+    },
+    "what is written": {
+        *("ahbe_conf", "default_acl", "enable_content_md5", "enable_unsigned_payload"),
+        *("load_sse_c", "mime", "multipart_copy_size", "multipart_size", "multipart_threshold"),
+        *("nocopyapi", "nomixupload", "nomultipart", "norenameapi", "singlepart_copy_limit"),
+        *("storage_class", "streamupload", "use_rrs", "use_sse"),
+    },
+    "what comes with another option, or is the default": {
+        *("credlib_opts", "sigv4", "use_session_token"),
+    },
+}
+"""All other options, by why they cannot change whether s3fs gets an answer."""
+
+
+def test_each_option_of_s3fs_is_known_to_matter_to_the_question_or_not():
+    """An option that is new in s3fs is to be put into one of the tables above."""
+    manual = subprocess.run([find_s3fs(), "--help"], capture_output=True, text=True).stdout
+    words = re.findall(r"(?m)^ {3}(?:-o )?([a-z]\w*)(?= ?[(=\[]| -|  |$)", manual)
+    assert len(words) > 60
+    known = [*ASKED_ALIKE, *NOT_ASKED, *(name for names in NO_MATTER.values() for name in names)]
+    assert set(words) - set(known) == set()
+    assert len(known) == len(set(known)), "one is in two tables"
+
+
+@pytest.mark.parametrize("option", sorted(ASKED_ALIKE))
+def test_an_option_that_matters_changes_the_question(monkeypatch, option, tmp_path):
+    """So that `mount` refuses nothing that s3fs would mount with it."""
+    keys = tmp_path / "keys"
+    keys.write_text("other:other-secret\n")
+    aws = tmp_path / ".aws"
+    aws.mkdir()
+    (aws / "credentials").write_text(
+        "[default]\naws_access_key_id=me\naws_secret_access_key=x\n"
+        "[other]\naws_access_key_id=other\naws_secret_access_key=x\n"
+    )
+    monkeypatch.setattr(credentials, "account_home", lambda: tmp_path)
+    values = {"endpoint": "eu-west-2", "passwd_file": str(keys), "profile": "other"}
+    values |= {"public_bucket": "1", "url": STORE}
+
+    def question(options):
+        asked = asked_with(monkeypatch, options.get("url"), options, keys=False)
+        signed_by = re.search("Credential=(.*?)/aws4", asked.headers.get("Authorization", ""))
+        payer = asked.headers.get("x-amz-request-payer")
+        return asked.url, signed_by and signed_by[1], payer, asked.trust
+
+    assert question({option: values.get(option, "")}) != question({})
+
+
+def asked_with(monkeypatch, endpoint, options, *, keys=True):
     """Ask for a bucket, and catch the request."""
     for name, value in (("ACCESS_KEY_ID", "me"), ("SECRET_ACCESS_KEY", "my-secret")):
-        monkeypatch.setenv(f"AWS_{name}", value)
+        if keys:
+            monkeypatch.setenv(f"AWS_{name}", value)
+        else:
+            monkeypatch.delenv(f"AWS_{name}", raising=False)
     asked = []
 
     def send(request, timeout, trust):
