@@ -3,6 +3,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import botocore.client
@@ -347,10 +349,44 @@ def test_a_mount_that_does_not_answer_is_ended_in_time(sandbox, mount_point, mon
     mount(sandbox.source, mount_point)
     (process,) = mount_table.servers(mount_point)
     process.send_signal(signal.SIGSTOP)
-    with pytest.raises(OSError, match="air_temp"), checking._time_limit(mount_point):
-        (mount_point / "air_temp.pp").read_bytes()
+    result = checking._on_mount("read", (mount_point / "air_temp.pp").read_text, mount_point)
+    assert (result.verdict, result.subject) == ("fails", "read")
+    assert "air_temp" in result.found
     assert not mount_table.servers(mount_point)
     mount_table.abandon(mount_point)
+
+
+HANGS = """
+import os, signal, sys
+from s3_mounts import mount_table
+from s3_sandbox import __main__
+from s3_sandbox.conformance import store_check
+
+def hang(here):
+    mount_table.servers(here)[0].send_signal(signal.SIGSTOP)
+    print("hangs", flush=True)
+    os.listdir(here)
+
+store_check._read = hang
+sys.argv = ["s3-sandbox", "check"]
+sys.exit(__main__.main())
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_check_that_hangs_ends_at_a_signal_and_leaves_nothing(tmp_path, monkeypatch, ending):
+    """And not only when the time of the step is over."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True) as run:
+        said = "".join(iter(run.stdout.readline, "hangs\n"))
+        run.send_signal(ending)
+        said, _ = run.communicate(timeout=checking._TIME_LIMIT)
+    assert time.monotonic() - started < checking._TIME_LIMIT
+    assert run.returncode == 130
+    assert said.startswith("\nInterrupted.")
+    assert os.listdir(tmp_path) == []
+    assert not [p for p in mount_table.mount_points() if p.is_relative_to(tmp_path)]
 
 
 def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch):

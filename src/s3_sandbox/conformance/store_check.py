@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -145,7 +146,7 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
 def _result(subject: str, step: Callable[[], str], *, required: bool = True) -> Result:
     try:
         return Result("ok", subject, step())
-    except (_DifferentError, S3MountsError) as error:
+    except (_DifferentError, S3MountsError, OSError) as error:
         return Result("fails", subject, str(error), required)
     except (ClientError, BotoCoreError) as error:
         return Result("fails", subject, f"{words(error)}.", required)
@@ -381,37 +382,57 @@ def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
             "sizes": lambda: _sizes(store, here),
         }
         for subject, step in steps.items():
-            with _time_limit(here):
-                result = _result(subject, step)
-            yield result
+            yield _on_mount(subject, step, here)
         yield from _file_operations(here, there, store.sandbox.directory)
         yield _result("unmount", lambda: _unmount(mounts, here))
 
 
 _WATCH = """
 import contextlib, os, select, sys
-over, _, _ = select.select([sys.stdin], [], [], float(sys.argv[1]))
-for pid in [] if over else sys.argv[2:]:
+over, _, _ = select.select([0], [], [], float(sys.argv[1]))
+for pid in [] if over and not os.read(0, 1) else sys.argv[2:]:
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(pid), 9)
 """
-"""What kills processes after a time, unless its standard input, and so its parent, ends first."""
+"""What kills processes after a time, or when it is told to, unless its parent ends first."""
 
 
-@contextlib.contextmanager
-def _time_limit(mount_point: Path) -> Iterator[None]:
-    """End the s3fs of a mount if the block takes too long.
+def _on_mount(subject: str, step: Callable[[], str], mount_point: Path) -> Result:
+    """Take a step on a mount, and end its s3fs if that takes too long, or at a signal.
 
-    What waits for a mount cannot be interrupted otherwise, and may hold the interpreter lock. So
-    it takes another process.
+    What waits for a mount cannot be interrupted, and may hold the interpreter lock. So a thread
+    takes the step, and another process ends s3fs, which the signal itself reaches without Python.
     """
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.append(_result(subject, step)), daemon=True)
     serving = [str(process.pid) for process in mount_table.servers(mount_point)]
     arguments = [sys.executable, "-c", _WATCH, str(_TIME_LIMIT), *serving]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True) as guard:
-        try:
-            yield
-        finally:
-            guard.kill()
+        assert guard.stdin
+        with _told_of_signals(guard.stdin.fileno()):
+            thread.start()
+            try:
+                thread.join()
+            except BaseException:
+                thread.join(_REQUEST_LIMIT)
+                raise
+            finally:
+                guard.kill()
+    return results[0]
+
+
+@contextlib.contextmanager
+def _told_of_signals(pipe: int) -> Iterator[None]:
+    """Have each signal written to a pipe; only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    os.set_blocking(pipe, False)
+    before = signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def _read(here: Path) -> str:
