@@ -19,7 +19,7 @@ SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
 
 BENCHMARKS = (
     *("package", "mount_overhead", "traffic", "formats", "peers", "zarr_requests"),
-    *("saving", "load", "build", "site", "lessons"),
+    *("saving", "load", "build", "site", "lessons", "commands"),
 )
 
 

@@ -21,6 +21,7 @@ import psutil
 
 from benchmarks import results
 from proof.project import RUN, copy
+from s3_sandbox.server import MODULE
 
 PAUSE = 0.2
 PROCESSORS = len(os.sched_getaffinity(0))
@@ -32,7 +33,7 @@ LESSONS_THEMSELVES = "lessons, with Iris"
 def kind(process: psutil.Process) -> str:
     """Tell what a process of the build is."""
     words = " ".join(process.cmdline())
-    if "moto_server" in words:
+    if MODULE in words:
         return "moto"
     if "use_path_request_style" in words:
         return "s3fs"

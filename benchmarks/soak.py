@@ -27,7 +27,7 @@ from s3_mounts import mount_table
 from s3_sandbox import start_sandbox
 from s3_sandbox.folders import abandon_below, remove_folder
 from s3_sandbox.sandbox import OWN_BUCKET
-from s3_sandbox.server import shared_server
+from s3_sandbox.server import MODULE, shared_server
 
 BY_ITSELF = 200
 """How long mounts and processes may take to go by themselves, in seconds.
@@ -76,7 +76,7 @@ def kind(process: psutil.Process) -> str:
     words = " ".join(process.cmdline())
     if "guardian.py" in words:
         return "guardian"
-    if "moto_server" in words:
+    if MODULE in words:
         return "server"
     return "s3fs" if "use_path_request_style" in words else "user"
 

@@ -11,6 +11,7 @@ import boto3
 import psutil
 import pytest
 
+from benchmarks import build, soak
 from s3_mounts import mount_table
 from s3_sandbox import SandboxError
 from s3_sandbox.server import Server
@@ -24,6 +25,12 @@ def connections(url):
 def test_it_listens_on_the_loopback_interface_only(server):
     listening = [c for c in connections(server.url) if c.status == psutil.CONN_LISTEN]
     assert [c.laddr.ip for c in listening] == ["127.0.0.1"]
+
+
+def test_the_benchmarks_tell_it_from_other_processes(server):
+    (listening,) = [c for c in connections(server.url) if c.status == psutil.CONN_LISTEN]
+    process = psutil.Process(listening.pid)
+    assert (build.kind(process), soak.kind(process)) == ("moto", "server")
 
 
 def test_it_runs_in_a_process_of_its_own(server):

@@ -33,6 +33,9 @@ _START_LIMIT = 60
 _SETTLE_LIMIT = 30
 QUIET_TIME = 0.05
 
+MODULE = "s3_sandbox.moto_app"
+"""What runs in the process, and is in its command line."""
+
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Whatever the environment says of proxies, the server is on this machine."""
 
@@ -52,7 +55,7 @@ class Server:
         self.faults: dict[str, int] = {}
         with tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "s3_sandbox.moto_app", str(self.directory), str(port)],
+                [sys.executable, "-m", MODULE, str(self.directory), str(port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
