@@ -9,25 +9,19 @@ Writes ``benchmarks/results.json``.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import statistics
 import subprocess
 import tempfile
-import time
 from collections import defaultdict
 from pathlib import Path
 
-import psutil
-
 from benchmarks import results
+from benchmarks.lessons import measure
 from proof.project import ROOT
 
 BEFORE = "f8e43c7"
-MARK = "S3_MOUNTS_MEASURED_IN"
-"""An environment variable by which all processes of a command are known."""
-
-PAUSE = 2
+PAUSE = 2  # seconds between two looks at memory and disk
 WORDS = {
     "docs": {"before": ["./nox", "-s", "docs"], "now": ["./nox", "-s", "docs"]},
     "tests": {"before": ["./nox", "-s", "tests"], "now": ["./nox", "-s", "tests"]},
@@ -45,46 +39,11 @@ def clone(commit: str, folder: Path) -> Path:
     return folder
 
 
-def memory(mark: str) -> int:
-    """Sum up what the processes of a command have in memory, in bytes."""
-    found = 0
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get(MARK) == mark:
-                found += process.memory_full_info().pss
-    return found
-
-
-def disk(folder: str) -> int:
-    """Sum up what is on the disk below a folder, and not on what is mounted there, in bytes."""
-    command = ["du", "--summarize", "--one-file-system", "--block-size=1", folder]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return int(said.split("\t")[0] or 0)
-
-
 def timed(words: list[str], project: Path) -> dict[str, float]:
-    """Run a command in a clone: the seconds it takes, and the most memory and disk in MB."""
-    with tempfile.TemporaryDirectory() as temporary:
-        caches = dict.fromkeys(("UV_CACHE_DIR", "PIP_CACHE_DIR"), f"{project}/.cache")
-        environment = os.environ | caches | {"TMPDIR": temporary, MARK: temporary}
-        most = {"MB of memory": 0, "MB of temporary files": 0}
-        log = Path(project).with_suffix(".log")
-        started = time.perf_counter()
-        with (
-            open(log, "ab") as said,
-            subprocess.Popen(
-                words, cwd=project, env=environment, stdout=said, stderr=said
-            ) as process,
-        ):
-            while process.poll() is None:
-                now = {"MB of memory": memory(temporary), "MB of temporary files": disk(temporary)}
-                most = {what: max(bytes, most[what]) for what, bytes in now.items()}
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(PAUSE)
-        seconds = time.perf_counter() - started
-    if process.returncode:
-        raise SystemExit(f"{words} ended with exit status {process.returncode}: see {log}")
-    return {"seconds": seconds} | {what: bytes / 1e6 for what, bytes in most.items()}
+    """Run a command in a clone."""
+    cache = f"{project}.cache"
+    with open(project.with_suffix(".log"), "ab") as log:
+        return measure(words, project, log, PAUSE, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache)
 
 
 def main() -> None:

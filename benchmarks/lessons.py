@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -22,14 +24,16 @@ from s3_mounts.mount_table import mount_points
 
 LIMITS = {"seconds": 40, "MB of memory": 3000, "MB of disk": 4000}
 PAUSE = 0.2
+MARK = "S3_MOUNTS_MEASURED_IN"
+"""An environment variable by which all processes of what is measured are known."""
 
 
 def memory(folder: str) -> int:
-    """Add up the memory of all processes whose temporary files go to a folder, in bytes."""
+    """Add up the memory of all processes that are measured in a folder, in bytes."""
     total = 0
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get("TMPDIR") == folder:
+            if process.environ().get(MARK) == folder:
                 total += process.memory_full_info().pss
     return total
 
@@ -46,22 +50,29 @@ def disk(folder: str) -> int:
     return total
 
 
-def measure(lesson: Path) -> dict[str, float]:
-    """Run a lesson, and find the most that it took at any time."""
+def measure(
+    words: Sequence[str | Path],
+    place: Path | None = None,
+    output: int | IO[bytes] = subprocess.DEVNULL,
+    pause: float = PAUSE,
+    **variables: str,
+) -> dict[str, float]:
+    """Run a program, and find its time, and the most that it took of the rest at any time."""
     most = dict.fromkeys(("MB of memory", "MB of disk"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"TMPDIR": folder, "MPLBACKEND": "agg"}
+        environment = os.environ | {"TMPDIR": folder, MARK: folder, "MPLBACKEND": "agg"} | variables
         started = time.perf_counter()
         with subprocess.Popen(
-            [sys.executable, lesson], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+            words, cwd=place or folder, env=environment, stdout=output, stderr=output
         ) as process:
             while process.poll() is None:
                 for what, found in (("memory", memory(folder)), ("disk", disk(folder))):
                     most[f"MB of {what}"] = max(most[f"MB of {what}"], found / 1e6)
-                time.sleep(PAUSE)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(pause)
         seconds = time.perf_counter() - started
         if process.returncode:
-            raise SystemExit(f"{lesson} ended with exit status {process.returncode}.")
+            raise SystemExit(f"{words} ended with exit status {process.returncode}.")
     return {"seconds": round(seconds, 1)} | {what: round(most[what]) for what in most}
 
 
@@ -72,7 +83,7 @@ def main() -> None:
     print(f"{'lesson':<58}{'s':>7}{'MB memory':>11}{'MB disk':>9}")
     for lesson in lessons:
         name = str(lesson.relative_to(ROOT / "tutorials"))
-        known[name] = found = measure(lesson)
+        known[name] = found = measure([sys.executable, lesson])
         seconds, in_memory, on_disk = found.values()
         print(f"{name:<58}{seconds:>7.1f}{in_memory:>11.0f}{on_disk:>9.0f}", flush=True)
     together = sum(found["seconds"] for found in known.values())
