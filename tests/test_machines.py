@@ -3,9 +3,33 @@ import re
 
 import pytest
 
-from machines import fresh
+from machines import fresh, runs
 from proof.project import ROOT
 from s3_mounts.program import SHOWN
+
+ALL = runs.read()
+
+
+@pytest.mark.parametrize("run", ALL, ids=lambda run: f"{run['release']} {run['versions']['s3fs']}")
+def test_the_site_shows_no_run_that_failed_or_skipped(run):
+    for command in ("docs", "tests"):
+        counted = run["runs"][command]
+        assert counted["status"] == 0
+        assert counted["passed"] > 300
+        assert not counted.keys() & {"failed", "skipped", "error", "errors"}
+    assert run["runs"]["docs"]["blocks run"] > 150
+
+
+def test_all_was_run_on_the_oldest_and_on_the_newest_machine():
+    found = {
+        (run["release"], minor(run["versions"]["Iris"]), run["versions"]["s3fs"]) for run in ALL
+    }
+    assert {("bookworm", "3.14", "1.90"), ("trixie", "3.16", "1.95")} <= found
+    assert {("trixie", "3.16", "1.90"), ("trixie", "3.16", "1.97")} <= found
+
+
+def minor(version):
+    return version.rpartition(".")[0]
 
 
 def test_the_commands_are_those_of_the_readme():
