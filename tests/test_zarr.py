@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import warnings
+from pathlib import Path
 
 import boto3
 import dask.array as da
@@ -584,6 +585,28 @@ def test_what_is_no_store_is_an_error(sandbox, folder, remove, words):
             file.unlink()
     with pytest.raises(StoreError, match=words):
         load_checked(folder / "x.zarr")
+
+
+def test_a_codec_that_is_missing_is_an_error_when_the_store_is_loaded(folder):
+    """Iris says so when the data are read: RuntimeError, undefined filter encountered."""
+    save_cube(a_cube(), folder / "x.zarr")
+    about = folder / "x.zarr" / "air_temperature" / ".zarray"
+    array = json.loads(about.read_text()) | {"compressor": {"id": "gzip", "level": 1}}
+    about.write_text(json.dumps(array))
+    words = "expected codecs for air_temperature that the netCDF library has, found gzip"
+    with pytest.raises(StoreError, match=words):
+        load_checked(folder / "x.zarr")
+
+
+def test_a_codec_that_the_library_has_is_read(sandbox, folder, tmp_path):
+    with netCDF4.Dataset(url(tmp_path / "x.zarr"), "w") as made:
+        made.createDimension("x", 6)
+        made.createVariable("a", "f4", ["x"], compression="zstd")[:] = np.arange(6)
+    for file in filter(Path.is_file, tmp_path.glob("x.zarr/**/*")):
+        key = file.relative_to(tmp_path).as_posix()
+        sandbox.client.put_object(Bucket=sandbox.bucket, Key=key, Body=file.read_bytes())
+    (found,) = load_checked(folder / "x.zarr")
+    assert found.data.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_load_needs_a_mount_and_may_do_with_one_for_reading(sandbox, mount_point):

@@ -87,6 +87,10 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
                     f" {len(missing):,} of them missing: {', '.join(missing[:3])}"
                     f"{', ...' if missing[3:] else ''}. Iris alone would take them for masked."
                 )
+            unusual = {name: chunks[name][:1] for name, array in arrays.items() if _unusual(array)}
+            _fetch(s3, bucket, key, store, itertools.chain(*unusual.values()))
+            for name in filter(unusual.get, unusual):
+                _require_codecs(store, name, arrays[name])
             size = {name: sum(listed[c].size for c in names) for name, names in chunks.items()}
             large = {
                 name for name in size if len(arrays[name]["shape"]) > 1 and size[name] > _SMALL
@@ -127,6 +131,27 @@ def _fetch(s3: S3Client, bucket: str, key: str, store: Path, names: Iterable[str
         file.write_bytes(s3.get_object(Bucket=bucket, Key=f"{key}/{name}")["Body"].read())
 
     zarr._each(fetch, names)
+
+
+def _unusual(array: dict[str, Any]) -> list[str]:
+    """Name the codecs of an array that not every netCDF library has."""
+    codecs = [codec["id"] for codec in (array["compressor"], *(array["filters"] or [])) if codec]
+    return [codec for codec in codecs if codec not in ("shuffle", "zlib")]
+
+
+def _require_codecs(store: Path, name: str, array: dict[str, Any]) -> None:
+    """Read a value of an array, whose first chunk is there, to see whether its codecs are known."""
+    from netCDF4 import Dataset
+
+    with Dataset(zarr._url(store)) as found:
+        try:
+            found[name][(0,) * len(array["shape"])]
+        except RuntimeError as error:
+            raise StoreError(
+                f"expected codecs for {name} that the netCDF library has, found"
+                f" {', '.join(_unusual(array))}: {error}. Have the store written with zlib, or read"
+                " it with zarr-python."
+            ) from error
 
 
 def _chunk_names(name: str, array: dict[str, Any]) -> list[str]:
