@@ -136,7 +136,7 @@ def test_the_store_is_asked_as_s3fs_asks(monkeypatch, options, header, trust):
 
 ASKED_ALIKE = {
     *("endpoint", "no_check_certificate", "passwd_file", "profile", "public_bucket"),
-    *("requester_pays", "url", "use_path_request_style"),
+    *("region", "requester_pays", "url", "use_path_request_style"),
 }
 """Options of s3fs that change its first question, and with which it is asked here as s3fs does."""
 
@@ -150,7 +150,8 @@ NO_MATTER = {
         *("bucket_size", "check_cache_dir_exist", "del_cache", "ensure_diskfree"),
         *("free_space_ratio", "max_dirty_data", "max_stat_cache_size", "nodnscache"),
         *("nosscache", "stat_cache_expire", "stat_cache_interval_expire", "tmpdir", "use_cache"),
-        *("disable_noobj_cache", "enable_noobj_cache"),
+        *("disable_negative_cache", "disable_noobj_cache"),
+        *("enable_negative_cache", "enable_noobj_cache"),
     },
     "how a list, which any store gives in either form, is asked for and read": {
         *("list_object_max_keys", "listobjectsv2", "noxmlns"),
@@ -198,7 +199,12 @@ def test_an_option_that_matters_changes_the_question(monkeypatch, option, tmp_pa
         "[other]\naws_access_key_id=other\naws_secret_access_key=x\n"
     )
     monkeypatch.setattr(credentials, "account_home", lambda: tmp_path)
-    values = {"endpoint": "eu-west-2", "passwd_file": str(keys), "profile": "other"}
+    values = {
+        "endpoint": "eu-west-2",
+        "region": "eu-west-2",
+        "passwd_file": str(keys),
+        "profile": "other",
+    }
     values |= {"public_bucket": "1", "url": STORE}
 
     def question(options):
