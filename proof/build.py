@@ -52,32 +52,31 @@ def wait_for_blocks() -> None:
             psutil.Process(int(number)).wait()
 
 
+def so_far(gone: float, share: float, what: str) -> str:
+    """Say how long something has taken, how far it is, and how long the rest may take."""
+    line = f"{gone // 60:2.0f}:{gone % 60:02.0f}  {what}"
+    if 0.2 < share < 1:
+        line += f", about {gone * (1 - share) / share / 60:.0f} min more"
+    return line
+
+
 class Progress:
-    """A line that says how far all is: one that is rewritten on a terminal.
+    """A line that says how far all is: one that is rewritten on a terminal."""
 
-    Parameters
-    ----------
-    lessons : int
-        How many lessons there are to run.
-    """
-
-    def __init__(self, lessons: int) -> None:
-        self.lessons = lessons
+    def __init__(self) -> None:
+        self.lessons = 0
         self.started = self.told = time.monotonic()
 
     def line(self) -> str:
         """Say how many blocks and lessons are done, and how long the others may take."""
-        done = sum(map(was_run, RUN)) - (len(RUN) - self.lessons)
+        # Sphinx forgets lessons that are no longer true, and then has more to run.
+        left = sum(not was_run(lesson) for lesson in RUN)
+        self.lessons = max(self.lessons, left)
+        done = self.lessons - left
         shares = re.findall(r"\[ *(\d+)%\]", LOG.read_text(errors="replace")) or ["0"]
-        gone = time.monotonic() - self.started
-        line = (
-            f"{gone // 60:2.0f}:{gone % 60:02.0f}  code blocks {shares[-1]} %,"
-            f" lessons {max(done, 0)} of {self.lessons}"
-        )
         share = min(int(shares[-1]) / 100, done / self.lessons if self.lessons else 1)
-        if 0.2 < share < 1:
-            line += f", about {gone * (1 - share) / share / 60:.0f} min more"
-        return line
+        what = f"code blocks {shares[-1]} %, lessons {done} of {self.lessons}"
+        return so_far(time.monotonic() - self.started, share, what)
 
     def tell(self) -> None:
         """Rewrite the line, or write another one if it is time."""
@@ -106,7 +105,7 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
     home = SITE / "index.html"
     home.unlink(missing_ok=True)
     LOG.parent.mkdir(exist_ok=True)
-    progress = Progress(sum(not was_run(lesson) for lesson in RUN))
+    progress = Progress()
     status = _run_both(shown, options, progress)
     if not status and not home.exists():
         # A lesson that calls sys.exit() would end the build with status 0.

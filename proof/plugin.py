@@ -10,6 +10,7 @@ import datetime
 import math
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from sybil.integration.pytest import SybilItem
 
 from proof import claims, record
+from proof.build import EVERY, so_far
 from proof.documents import DOCUMENTS, blocks_of
 from proof.project import ROOT
 from proof.reader import BUCKET, SAMPLES, Reader
@@ -104,6 +106,8 @@ class Run:
         self.fingerprints: dict[str, str] = {}
         self.failed: set[str] = set()
         self.cells = 0
+        self.done = 0
+        self.started = self.told = time.monotonic()
         self.seconds = {"blocks": 0.0, "tests": 0.0}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -121,6 +125,22 @@ class Run:
             self.fingerprints[name] = properties.get("fingerprint", "")
         if report.when == "call" and report.passed:
             self.cells += properties.get("cells", 0)
+        if report.when == "teardown":
+            self.done += 1
+            self._tell()
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Know how many tests there will be."""
+        self.session = session
+
+    def _tell(self) -> None:
+        """Say now and then how far all is."""
+        now, whole = time.monotonic(), self.session.testscollected
+        if now - self.told > EVERY and whole:
+            self.told = now
+            reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+            what = f"{self.done:,} of {whole:,} tests"
+            reporter.write_line("\n" + so_far(now - self.started, self.done / whole, what))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -1,5 +1,7 @@
 """How the first command runs blocks and lessons at the same time, and tells how far they are."""
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import time
 import pytest
 
 from proof import build
-from proof.project import RUN
+from proof.project import ROOT, RUN
 
 
 @pytest.fixture
@@ -43,14 +45,38 @@ def test_nothing_is_waited_for_where_nothing_runs(monkeypatch, number):
     ("said", "share", "more"), [("....  [ 50%]\n..", 50, "about 1 min more"), ("", 0, "")]
 )
 def test_the_line_says_how_far_all_is(log, monkeypatch, said, share, more):
+    log.write_text("")
+    true = [*RUN]
+    monkeypatch.setattr(build, "was_run", lambda lesson: lesson in true)
+    progress = build.Progress()
+    assert "code blocks 0 %, lessons 0 of 0" in progress.line()
+    del true[2:]  # as Sphinx does with what is no longer true, when it starts
+    assert f"lessons 0 of {len(RUN) - 2}" in progress.line()
     log.write_text(said)
-    monkeypatch.setattr(build, "was_run", lambda lesson: lesson in RUN[:10])
-    progress = build.Progress(lessons=len(RUN) - 2)
+    true[2:] = RUN[2:10]
     progress.started -= 60
     line = progress.line()
     assert f"code blocks {share} %, lessons 8 of {len(RUN) - 2}" in line
     assert more in line
     assert more or "more" not in line
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_the_tests_say_how_far_they_are_too(tmp_path, workers):
+    tests = "import time\n" + "".join(f"def test_{n}(): time.sleep(0.1)\n" for n in range(20))
+    (tmp_path / "test_few.py").write_text(tests)
+    command = f"""
+import pytest
+from proof import plugin
+
+plugin.EVERY = 0.3
+pytest.main(["--quiet", "-p", "proof.plugin", "{workers}", "test_few.py"])
+"""
+    run = [sys.executable, "-c", command]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert re.search(r"(?m)^ 0:\d\d  1?\d of 20 tests, about 0 min more$", said.stdout), said
+    assert "20 passed" in said.stdout
 
 
 @pytest.mark.parametrize(("blocks", "sphinx", "status"), [(0, 0, 0), (1, 0, 1), (0, 2, 2)])
