@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from proof.project import ROOT
 from s3_mounts import mount_table
 
 COMMAND = [sys.executable, "-m", "s3_mounts"]
@@ -23,6 +24,22 @@ def test_doctor_fails_where_the_program_is_missing(no_programs):
     ended = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True)
     assert ended.returncode == 1
     assert "MISSING s3fs: expected the program s3fs" in ended.stdout
+
+
+@pytest.mark.parametrize("name", ["mounts", "sandbox"])
+def test_what_is_written_about_a_command_is_about_one_that_there_is(name):
+    helped = subprocess.run([sys.executable, "-m", f"s3_{name}", "-h"], capture_output=True)
+    commands = set(re.findall(r"(?m)^    (\w+) ", helped.stdout.decode()))
+    assert commands
+    files = [*ROOT.glob("*.md"), *ROOT.glob("src/*/*.py"), *ROOT.glob("tutorials/*/*.py")]
+    files += [path for path in ROOT.glob("docs/**/*.rst") if "tutorials" not in path.parts]
+    used = {
+        word
+        for path in files
+        for word in re.findall(rf"(?:\$ |`|python -m )s3[-_]{name} (\w+)", path.read_text())
+    }
+    assert used
+    assert used <= commands
 
 
 def test_install_has_nothing_to_do_here():
