@@ -383,6 +383,8 @@ sandbox.stop()
 # * ``use_cache`` makes every byte cross the network once, at the price of disk space.
 # * Many small files cost requests rather than bytes, whatever the options.
 # * Two figures of your site, latency and bandwidth, tell you what it means there.
+# * All this is about files. A Zarr store needs no options:
+#   :ref:`sphx_glr_tutorials_2_what_it_costs_5_zarr_through_a_mount.py`.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_2_what_it_costs_3_lay_files_out_for_the_cloud.py`.
 #
