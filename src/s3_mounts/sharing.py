@@ -15,6 +15,7 @@ from s3_mounts.errors import MountPointError, UnmountError
 from s3_mounts.mounting import mount, unmount
 from s3_mounts.options import endpoint_url, option_values, split_source, store_name
 
+_ROOT = 0
 BUSY_LIMIT = 5  # seconds to wait for a mount that is busy
 
 
@@ -96,7 +97,7 @@ def _opened(mount_point: Path, purpose: str) -> IO[str]:
 def _require_own(directory: Path) -> None:
     """Refuse a directory in which somebody else could exchange what we use."""
     owner = directory.stat().st_uid
-    if owner not in (0, os.geteuid()):
+    if owner not in (_ROOT, os.geteuid()):
         raise MountPointError(
             f"expected {directory} to be a directory of yours, found that of user {owner}. Choose"
             " a mount point in a directory of your own."

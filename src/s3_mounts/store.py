@@ -35,11 +35,10 @@ def require_bucket(
     query = {"list-type": "2", "max-keys": "1"} | ({"prefix": f"{prefix}/"} if prefix else {})
     where = endpoint or "Amazon S3"
 
-    credentials = find_credentials(bucket, options)[1]
     request = AWSRequest("GET", f"{_bucket_url(bucket, endpoint, options)}?{urlencode(query)}")
     if "requester_pays" in options:
         request.headers["x-amz-request-payer"] = "requester"
-    if credentials:
+    if credentials := find_credentials(bucket, options)[1]:
         session = botocore.session.Session(include_builtin_handlers=False)
         named = options.get("region") or options.get("endpoint")
         region = named or session.get_config_variable("region") or "us-east-1"

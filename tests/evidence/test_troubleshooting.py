@@ -26,6 +26,7 @@ import pytest
 from botocore.exceptions import ClientError
 from certificates import make_certificate
 
+from proof import claims
 from proof.compare import difference
 from proof.project import ROOT
 from s3_mounts import StoreError, mount, mount_table
@@ -72,13 +73,12 @@ def test_every_section_is_complete(title):
     text = SECTIONS[title]
     assert re.findall(r"(?m)^(\w+)$", text) == LABELS
     provoked, _, fix, avoid = re.split(r"(?m)^\w+$", text)
-    tested_by = re.findall(
-        r"\.\. tested-by:: tests/evidence/test_troubleshooting.py::(\w+)", provoked
-    )
+    tested_by = re.findall(r"\.\. tested-by:: (tests/evidence/\w+\.py)::(\w+)", provoked)
     if title in NOT_PROVOKED:
         assert re.search(r"(?m)^Seen on \d+ \w+ \d{4} with [\s\S]*\d\.$", provoked)
     elif tested_by:
-        assert callable(globals()[tested_by[0]])
+        for file, test in tested_by:
+            assert test in claims.tests(ROOT / file)
     else:
         shown = re.sub(r"(?m)^\s+", "", provoked).splitlines()
         for message in MESSAGES[title]:
