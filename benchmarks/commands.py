@@ -42,8 +42,13 @@ def clone(commit: str, folder: Path) -> Path:
 def timed(words: list[str], project: Path) -> dict[str, float]:
     """Run a command in a clone."""
     cache = f"{project}.cache"
-    with open(project.with_suffix(".log"), "ab") as log:
-        return measure(words, project, log, PAUSE, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache)
+    with tempfile.TemporaryFile() as log:
+        try:
+            return measure(words, project, log, PAUSE, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache)
+        except SystemExit:
+            log.seek(0)
+            print(log.read().decode(errors="replace")[-10_000:])
+            raise
 
 
 def main() -> None:
