@@ -59,6 +59,7 @@ def main() -> None:
     arguments = parser.parse_args()
     taken: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
         for number in range(arguments.rounds):
             for when, commit in (("before", BEFORE), ("now", "HEAD")):
                 project = clone(commit, Path(folder, f"{when}{number}"))

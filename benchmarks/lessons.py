@@ -60,6 +60,7 @@ def measure(
     """Run a program, and find its time, and the most that it took of the rest at any time."""
     most = dict.fromkeys(("MB of memory", "MB of disk"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # other users, too, work in what is measured
         environment = os.environ | {"TMPDIR": folder, MARK: folder, "MPLBACKEND": "agg"} | variables
         started = time.perf_counter()
         with subprocess.Popen(
