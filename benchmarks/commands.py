@@ -21,7 +21,7 @@ from benchmarks.lessons import measure
 from proof.project import ROOT
 
 BEFORE = "f8e43c7"
-PAUSE = 2  # seconds between two looks at memory and disk
+PAUSE = 10  # seconds between two looks at memory and disk, which take time themselves
 WORDS = {
     "docs": {"before": ["./nox", "-s", "docs"], "now": ["./nox", "-s", "docs"]},
     "tests": {"before": ["./nox", "-s", "tests"], "now": ["./nox", "-s", "tests"]},
