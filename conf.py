@@ -23,7 +23,7 @@ SOURCE_URL = os.environ.get("SOURCE_URL", "")
 os.environ.setdefault("CARTOPY_DATA_DIR", str(HERE / "src" / "s3_sandbox" / "natural_earth"))
 
 from proof import record  # noqa: E402
-from proof.project import LESSONS, RUN  # noqa: E402
+from proof.lessons import LESSONS, RUN  # noqa: E402
 
 # -- Project ---------------------------------------------------------------------------------------
 

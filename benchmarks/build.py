@@ -20,7 +20,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks import results
-from proof.project import RUN, copy
+from proof.lessons import RUN
+from proof.project import copy
 from s3_sandbox.server import MODULE
 
 PAUSE = 0.2

@@ -19,7 +19,8 @@ from typing import IO
 import psutil
 
 from benchmarks import results
-from proof.project import ROOT, RUN
+from proof.lessons import RUN
+from proof.project import ROOT
 from s3_mounts.mount_table import mount_points
 
 LIMITS = {"seconds": 40, "MB of memory": 3000, "MB of disk": 4000}

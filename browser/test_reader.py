@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.site import SITE
-from proof.project import LESSONS, ROOT
+from proof.lessons import LESSONS
+from proof.project import ROOT
 
 BUCKETS = "explanation/s3_buckets.html"
 FIRST_LESSON = "tutorials/1_first_steps/1_your_first_bucket.html"

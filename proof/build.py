@@ -21,7 +21,8 @@ from pathlib import Path
 
 import psutil
 
-from proof.project import GALLERY, LESSONS, ROOT, RUN, too_new
+from proof.lessons import LESSONS, RUN, too_new
+from proof.project import GALLERY, ROOT
 
 BLOCKS = "SITE_BLOCKS"
 """The variable with the number of the process that runs the blocks, or `NONE`."""

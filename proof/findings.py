@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import subprocess
@@ -112,10 +113,15 @@ def run(script: Path) -> dict[str, Any]:
 
 def main() -> int:
     """Run the scripts whose names are given, or all."""
-    chosen = [script for script in scripts() if script.stem in sys.argv[1:] or not sys.argv[1:]]
+    names = [script.stem for script in scripts()]
+    parser = argparse.ArgumentParser(prog="./nox -s findings --", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of a script, without .sh")
+    given = parser.parse_args().names
+    if unknown := set(given) - set(names):
+        parser.error(f"expected names of scripts in {FOLDER}, found {', '.join(unknown)}")
+    chosen = [script for script in scripts() if script.stem in given or not given]
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    there = {script.stem for script in scripts()}
-    results = {name: one for name, one in known.items() if name in there}
+    results = {name: one for name, one in known.items() if name in names}
     for script in chosen:
         results[script.stem] = run(script)
         RESULTS.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n")

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LESSONS = sorted(ROOT.glob("tutorials/*/*.py"))
-NEEDS_IRIS = {
-    path: found[1]
-    for path in LESSONS
-    if (found := re.search(r"\*\*You need\*\* Iris ([\d.]+)", path.read_text()))
-}
-"""The lessons that need a newer Iris than the oldest one that is supported, and which."""
-
 GALLERY = Path("docs", "tutorials")
 """Where sphinx-gallery puts the pages that it makes of the lessons."""
 
@@ -70,32 +60,3 @@ def files(folder: str = ".") -> Iterator[Path]:
         generated = _generated(directory, [*folders, *names])
         folders[:] = [name for name in folders if name not in generated]
         yield from (Path(directory, name) for name in names if name not in generated)
-
-
-def too_new(lesson: Path) -> str:
-    """Say why a lesson cannot be run here, or nothing.
-
-    Parameters
-    ----------
-    lesson : Path
-        The script.
-
-    Returns
-    -------
-    str
-        A sentence for readers; empty if it can be run.
-    """
-    if lesson not in NEEDS_IRIS:
-        return ""
-    here, needed = version("scitools-iris"), NEEDS_IRIS[lesson]
-    if _numbers(here) >= _numbers(needed):
-        return ""
-    return f"It needs Iris {needed}, which needs Python 3.12; here is Iris {here}."
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    return tuple(map(int, release.split(".")[:2]))
-
-
-RUN = [lesson for lesson in LESSONS if not too_new(lesson)]
-"""The lessons that are run here."""

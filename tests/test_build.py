@@ -11,7 +11,8 @@ import time
 import pytest
 
 from proof import build
-from proof.project import ROOT, RUN
+from proof.lessons import RUN
+from proof.project import ROOT
 
 
 @pytest.fixture

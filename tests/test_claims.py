@@ -1,7 +1,7 @@
 import pytest
 
 from proof import claims
-from proof.project import LESSONS
+from proof.lessons import LESSONS
 
 TESTS = """\
 import pytest

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 
-from proof.project import LESSONS, ROOT
+from proof.lessons import LESSONS
+from proof.project import ROOT
 
 PAGES = [*ROOT.glob("docs/*.rst"), *ROOT.glob("docs/[!t]*/*.rst")]
 FIGURE = re.compile(

@@ -1,10 +1,13 @@
 """The scripts that show surprises: their heads, what came of them, and their page."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from proof import findings
+from proof.project import ROOT
 
 RESULTS = json.loads(findings.RESULTS.read_text())
 SCRIPTS = findings.scripts()
@@ -19,6 +22,21 @@ HEAD = """#!/usr/bin/env bash
 #   3
 
 """
+
+
+@pytest.mark.parametrize("module", ["proof.findings", "machines.fresh", "docs.export_for_iris"])
+def test_commands_that_install_nothing_need_nothing_but_python(module):
+    """``./nox -s findings``, ``fresh`` and ``export`` run in no environment of their own."""
+    command = [sys.executable, "-S", "-c", f"import {module}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_name_that_no_script_has_is_a_clear_error():
+    command = [sys.executable, "-m", "proof.findings", "no_such_thing"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "found no_such_thing" in ended.stderr
 
 
 def test_there_are_many():

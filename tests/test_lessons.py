@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from proof.project import LESSONS, ROOT, RUN
+from proof.lessons import LESSONS, RUN
+from proof.project import ROOT
 from s3_mounts import mount_table
 
 

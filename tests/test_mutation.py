@@ -5,7 +5,8 @@ import pytest
 from benchmarks import mutation
 from benchmarks.mutation import Change, changes, is_noticed
 from proof.documents import blocks_of
-from proof.project import LESSONS, ROOT
+from proof.lessons import LESSONS
+from proof.project import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "docs" / "index.rst", ROOT / "src" / "s3_mounts" / "options.py"]
 

@@ -21,7 +21,8 @@ from PIL import Image
 
 from proof import claims, record
 from proof.documents import blocks_of, documents
-from proof.project import LESSONS, ROOT, RUN, copy, too_new
+from proof.lessons import LESSONS, RUN, too_new
+from proof.project import ROOT, copy
 from s3_mounts import mount_table
 
 NEW_LESSON = '''\

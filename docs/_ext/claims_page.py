@@ -30,7 +30,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from tables import table
 
 from proof import claims
-from proof.project import ROOT, too_new
+from proof.lessons import too_new
+from proof.project import ROOT
 
 PAGE = "reference/evidence"
 MAIN_PAGE = "explanation/s3_buckets"

@@ -28,7 +28,8 @@ from sphinx_gallery.scrapers import matplotlib_scraper
 from proof import record
 from proof.compare import difference
 from proof.conditions import expected_with
-from proof.project import EXPECTED, GALLERY, ROOT, RUN
+from proof.lessons import RUN
+from proof.project import EXPECTED, GALLERY, ROOT
 
 logger = logging.getLogger(__name__)
 

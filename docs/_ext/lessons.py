@@ -30,7 +30,8 @@ from sphinx.util import logging
 
 from proof import record
 from proof.build import was_run
-from proof.project import GALLERY, ROOT, RUN, too_new
+from proof.lessons import RUN, too_new
+from proof.project import GALLERY, ROOT
 from s3_sandbox.sandbox import stop_all
 from s3_sandbox.server import shared_server
 

@@ -26,7 +26,8 @@ import s3_mounts
 import s3_sandbox
 from proof import build, claims, record
 from proof.documents import CONFIGURATION, KINDS, blocks_of, documents
-from proof.project import GALLERY, ROOT, too_new
+from proof.lessons import too_new
+from proof.project import GALLERY, ROOT
 
 PAGE = "verification"
 RECORD = ROOT / build.RECORD
