@@ -11,6 +11,7 @@ import botocore.client
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
+from psutil import process_iter
 
 from s3_mounts import mount, mount_table
 from s3_mounts.doctor import Result
@@ -387,6 +388,8 @@ def test_a_check_that_hangs_ends_at_a_signal_and_leaves_nothing(tmp_path, monkey
     assert said.startswith("\nInterrupted.")
     assert os.listdir(tmp_path) == []
     assert not [p for p in mount_table.mount_points() if p.is_relative_to(tmp_path)]
+    commands = [" ".join(process.info["cmdline"] or ()) for process in process_iter(["cmdline"])]
+    assert not [command for command in commands if str(tmp_path) in command]
 
 
 def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch):

@@ -404,17 +404,23 @@ def _on_mount(subject: str, step: Callable[[], str], mount_point: Path) -> Resul
     takes the step, and another process ends s3fs, which the signal itself reaches without Python.
     """
     results: list[Result] = []
-    thread = threading.Thread(target=lambda: results.append(_result(subject, step)), daemon=True)
+    # Not by join: before Python 3.13 one that was interrupted takes a thread for ended.
+    ended = threading.Event()
+
+    def run() -> None:
+        results.append(_result(subject, step))
+        ended.set()
+
     serving = [str(process.pid) for process in mount_table.servers(mount_point)]
     arguments = [sys.executable, "-c", _WATCH, str(_TIME_LIMIT), *serving]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True) as guard:
         assert guard.stdin
         with _told_of_signals(guard.stdin.fileno()):
-            thread.start()
+            threading.Thread(target=run, daemon=True).start()
             try:
-                thread.join()
+                ended.wait()
             except BaseException:
-                thread.join(_REQUEST_LIMIT)
+                ended.wait(_REQUEST_LIMIT)
                 raise
             finally:
                 guard.kill()
