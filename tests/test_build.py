@@ -52,7 +52,7 @@ def test_the_line_says_how_far_all_is(log, monkeypatch, said, share, more):
     progress = build.Progress()
     assert "code blocks 0 %, lessons 0 of 0" in progress.line()
     del true[2:]  # as Sphinx does with what is no longer true, when it starts
-    assert f"lessons 0 of {len(RUN) - 2}" in progress.line()
+    progress.tell()
     log.write_text(said)
     true[2:] = RUN[2:10]
     progress.started -= 60
