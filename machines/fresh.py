@@ -314,14 +314,22 @@ def run(arguments: argparse.Namespace) -> int:
     print(json.dumps(found, indent=1))
     if set(arguments.sessions) == set(README_SESSIONS):
         runs.write(name, found)
+    # Some of the tests need another user, or devices, which only root can have.
+    never = (
+        "status",
+        "failed",
+        "errors",
+        "error",
+        *(["skipped"] if visitor.user == "root" else []),
+    )
     wrong = [
         f"{session}: {how}"
         for session, counted in found["runs"].items()
-        for how in ("status", "failed", "errors", "error", "skipped")
+        for how in never
         if counted.get(how)
     ]
     if wrong:
-        print(f"Expected no failure and nothing skipped, found {', '.join(wrong)}.")
+        print(f"Expected no failure, and nothing skipped by root, found {', '.join(wrong)}.")
     return int(bool(wrong))
 
 

@@ -11,12 +11,13 @@ ALL = runs.read()
 
 
 @pytest.mark.parametrize("run", ALL, ids=lambda run: f"{run['release']} {run['versions']['s3fs']}")
-def test_the_site_shows_no_run_that_failed_or_skipped(run):
+def test_the_site_shows_no_run_that_failed_or_in_which_root_skipped(run):
     for command in ("docs", "tests"):
         counted = run["runs"][command]
         assert counted["status"] == 0
         assert counted["passed"] > 300
-        assert not counted.keys() & {"failed", "skipped", "error", "errors"}
+        assert not counted.keys() & {"failed", "error", "errors"}
+        assert counted.get("skipped", 0) <= (0 if run["user"] == "root" else 20)
     assert run["runs"]["docs"]["blocks run"] > 150
 
 
