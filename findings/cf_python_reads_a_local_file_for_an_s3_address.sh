@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# surprise: cf-python 3.21 asked for "s3://bucket/x.nc" drops all but the key: it opens a local file of that name, and never asks the store for the object.
+# surprise: cf-python 3.21 asked for "s3://bucket/x.nc" drops the bucket: it asks the store for a bucket "x.nc", opens a local file of that name, and never asks for the object, which is there.
 # expected: The object is read, or an error says that it cannot be.
 # versions: cf-python 3.21.0, cfdm 1.13.3.0, s3fs 2026.9.0
 # seen: 2026-11-28
@@ -7,9 +7,9 @@
 # page: how_to/pipelines
 # output:
 #   without a local file: DatasetTypeError, "No such file or directory: 'x.nc'"
-#   the store was asked for: x.nc/zarr.json, x.nc/.zgroup, x.nc/.zarray
+#   the store was asked for: /x.nc/zarr.json, /x.nc, /x.nc/.zgroup, /x.nc/.zarray
 #   with a local file: loaded [7.]
-#   the store was asked for: x.nc/zarr.json, x.nc/.zgroup, x.nc/.zarray
+#   the store was asked for: /x.nc/zarr.json, /x.nc, /x.nc/.zgroup, /x.nc/.zarray
 
 set -euo pipefail
 
@@ -45,7 +45,7 @@ fi
 
 if ! command -v ld >/dev/null; then
   echo "could not be tried: Python finds the library by ld, which is missing (binutils)" >&2
-  exit 2
+  exit 77
 fi
 units=$(echo venv/lib/python3*/site-packages)
 mkdir lib
@@ -66,11 +66,18 @@ asked = []
 
 
 class Store(http.server.BaseHTTPRequestHandler):
-    """A store that has nothing, and notes for what it is asked."""
+    """A store that has the object, and notes for what it is asked."""
 
     def do_GET(self):
-        asked.append(self.path)
-        self.send_error(404)
+        asked.append(self.path.partition("?")[0])
+        if asked[-1] == "/bucket/x.nc":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+        else:
+            self.send_error(404)
 
     do_HEAD = do_GET
 
@@ -96,10 +103,14 @@ def try_to_read(when):
     except Exception as error:
         words = "No such file or directory: 'x.nc'"
         print(f'{when}: {type(error).__name__}, "{words if words in str(error) else error}"')
-    objects = [path.split("bucket/")[-1].lstrip("/") for path in asked if "?" not in path]
-    print("the store was asked for:", ", ".join(objects))
+    print("the store was asked for:", ", ".join(dict.fromkeys(asked)))
 
 
+with netCDF4.Dataset("in_the_store.nc", "w") as file:
+    file.createDimension("x", 1)
+    file.createVariable("stored", "f8", "x")[:] = 1
+with open("in_the_store.nc", "rb") as file:
+    content = file.read()
 try_to_read("without a local file")
 with netCDF4.Dataset("x.nc", "w") as file:
     file.createDimension("x", 1)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# surprise: ESMValCore 2.15 reads a Zarr store by `load()`, but its local data source, which finds one, cannot: the file it makes of it is opened as a file.
+# surprise: ESMValCore 2.15 reads a Zarr store by `load()`, but its local data source cannot, where the template that it is given finds one: the file it makes of it is opened as a file.
 # expected: What the data source finds and what `load()` reads are the same.
 # versions: ESMValCore 2.15.0, scitools-iris 3.16.2, Python 3.12 or later
 # seen: 2026-11-28
-# matters: A recipe finds its data through a data source, so with Zarr in the bucket it ends in an error. Name netCDF alone in `filename_template`.
+# matters: A recipe finds its data through a data source. Name netCDF alone in `filename_template`, as the templates that it brings do.
 # page: how_to/pipelines
 # output:
 #   the data source finds: tas.nc, tas.zarr
@@ -23,7 +23,7 @@ packages=(
 
 if ! "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
   echo "could not be tried: ESMValCore 2.15 needs Python 3.12" >&2
-  exit 2
+  exit 77
 fi
 
 expected=$(sed -n '/^# output:/,/^$/s/^#   //p' "$0")

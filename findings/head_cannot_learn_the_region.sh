@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# surprise: Where a store names its region in the answer to a GET alone, as OpenStack Swift does, boto3's `head_object` and `download_file` say "Bad Request", and so does Python's s3fs; after one `get_object`, or one `ls`, all of them work.
+# surprise: Where a store names its region in the answer to a GET alone, since one to HEAD has no body, boto3's `head_object` and `download_file` say "Bad Request", and so do `info` and `cat` of Python's s3fs; after one `get_object` of boto3, or one `ls` of s3fs, they work.
 # expected: A client that can follow a bucket to its region does so whatever it asks first.
 # versions: boto3 1.43.117, s3fs 2026.9.0 (aiobotocore 3.10.0), obstore 0.12.1
 # seen: 2026-11-28
-# matters: A script works in a notebook that has listed the bucket before, and fails in a job. Set `AWS_DEFAULT_REGION` to the store's region; obstore follows nothing, and always needs it.
+# matters: A script works in a notebook that has listed the bucket before, and fails in a job. Give the client the store's region, or set `AWS_DEFAULT_REGION`; obstore follows nothing.
 # output:
 #   boto3: head_object ClientError (Bad Request); get_object works; and_then_head_object works
 #   boto3 anew: download_file ClientError (Bad Request)

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# surprise: One text variable in a Zarr store of netCDF-C makes zarr-python refuse the whole group, numbers too; and a text of zarr-python makes netCDF-C refuse the whole store.
+# surprise: One character variable (`S1`), as Iris writes texts, in a Zarr store of netCDF-C keeps zarr-python from listing the group and xarray from opening it; and a text of xarray makes netCDF-C refuse the whole store.
 # expected: Each reads what it understands, or a text is the same thing to both.
 # versions: netCDF4 1.7.5.1.post1 (netCDF-C 4.10.1), zarr 3.1.6, xarray 2026.9.0
 # seen: 2026-11-28
-# matters: A scenario name or a station beside the data locks the others out. Keep texts in attributes of stores that both are to read.
+# matters: A scenario name or a station beside the data locks the others out. Keep texts in attributes of stores that both are to read, or write a netCDF string variable, which they read; by its name zarr-python still reads a number.
 # page: tutorials/3_every_day/5_zarr_what_is_not_kept
 # output:
-#   by netCDF-C, numbers alone: zarr-python reads number, xarray reads number
-#   by netCDF-C, with a text: zarr-python ValueError, xarray ValueError
-#   by xarray, numbers alone: netCDF-C reads number
-#   by xarray, with a text: netCDF-C OSError -137
+#   of netCDF-C, numbers alone: zarr-python lists: number; by name: number; xarray: number
+#   of netCDF-C, characters: zarr-python lists: ValueError; by name: number; xarray: ValueError
+#   of netCDF-C, strings: zarr-python lists: number, text; by name: number; xarray: number, text
+#   of xarray, numbers alone: netCDF-C: number
+#   of xarray, a text: netCDF-C: OSError -137
+#   of xarray, bytes: netCDF-C: number, text
 
 set -euo pipefail
 
@@ -54,54 +56,61 @@ def address(name):
     return f"file://{folder}/{name}.zarr#mode=nczarr,file"
 
 
-def by_netcdf(name, with_text):
+def by_netcdf(name, text):
     with netCDF4.Dataset(address(name), "w") as store:
         store.createDimension("x", 2)
         store.createDimension("letters", 3)
         store.createVariable("number", "f8", "x")[:] = [1, 2]
-        if with_text:
+        if text == "characters":
             texts = np.array([list("abc"), list("def")], "S1")
             store.createVariable("text", "S1", ("x", "letters"))[:] = texts
+        elif text == "strings":
+            store.createVariable("text", str, "x")[:] = np.array(["abc", "def"], object)
 
 
-def by_xarray(name, with_text):
+def by_xarray(name, text):
     data = {"number": ("x", [1.0, 2.0])}
-    if with_text:
-        data["text"] = ("x", ["abc", "def"])
+    if text:
+        data["text"] = ("x", np.array(["abc", "def"], "U3" if text == "a text" else "S3"))
     xr.Dataset(data).to_zarr(f"{name}.zarr", zarr_format=2)
 
 
 def said(who, read):
     try:
-        return f"{who} reads {', '.join(sorted(read()))}"
+        return f"{who}: {', '.join(sorted(read()))}"
     except Exception as error:
         number = f" {error.errno}" if isinstance(error, OSError) and error.errno else ""
-        return f"{who} {type(error).__name__}{number}"
+        return f"{who}: {type(error).__name__}{number}"
 
 
-def zarr_python(name):
-    return [key for key, array in zarr.open_group(f"{name}.zarr", mode="r").members() if array[:].any()]
+def lists(name):
+    return dict(zarr.open_group(f"{name}.zarr", mode="r").members())
+
+
+def by_name(name):
+    return ["number"] if zarr.open_group(f"{name}.zarr", mode="r")["number"][:].any() else []
 
 
 def with_xarray(name):
     data = xr.open_zarr(f"{name}.zarr", consolidated=False)
-    return [key for key in data if data[key].load().any()]
+    return [key for key in data.variables if data[key].load().size]
 
 
 def with_netcdf(name):
     with netCDF4.Dataset(address(name)) as store:
-        return [key for key in store.variables if store[key][:].any()]
+        return [key for key in store.variables if store[key][:].size]
 
 
-for kind, with_text in (("numbers alone", False), ("with a text", True)):
-    name = f"netcdf{with_text}"
-    by_netcdf(name, with_text)
-    found = said("zarr-python", lambda: zarr_python(name)), said("xarray", lambda: with_xarray(name))
-    print(f"by netCDF-C, {kind}: {found[0]}, {found[1]}")
-for kind, with_text in (("numbers alone", False), ("with a text", True)):
-    name = f"xarray{with_text}"
-    by_xarray(name, with_text)
-    print(f"by xarray, {kind}: {said('netCDF-C', lambda: with_netcdf(name))}")
+for text in "", "characters", "strings":
+    name = f"netcdf_{text}"
+    by_netcdf(name, text)
+    steps = ("zarr-python lists", lists), ("by name", by_name), ("xarray", with_xarray)
+    found = "; ".join(said(who, lambda read=read: read(name)) for who, read in steps)
+    print(f"of netCDF-C, {text or 'numbers alone'}: {found}")
+for text in "", "a text", "bytes":
+    name = f"xarray_{text.replace(' ', '_')}"
+    by_xarray(name, text)
+    print(f"of xarray, {text or 'numbers alone'}: {said('netCDF-C', lambda: with_netcdf(name))}")
 PYTHON
 
 if ! found=$(venv/bin/python -W ignore finding.py 2>python.log); then

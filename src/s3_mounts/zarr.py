@@ -186,8 +186,8 @@ def _make_store(file: Path, store: Path) -> None:
         )
     if text:
         warnings.warn(
-            f"Iris reads this store, but zarr-python and xarray refuse all of it: text in"
-            f" {', '.join(text)}. Remove that, if others are to read it.",
+            "Iris reads this store, but zarr-python does not list it, and xarray refuses all of it:"
+            f" text in {', '.join(text)}. Remove that, if others are to read it.",
             stacklevel=5,
         )
 

@@ -174,8 +174,8 @@ plt.show()
 # What others read
 # ----------------
 #
-# That is another question: a store that Iris loads can be one that zarr-python and xarray refuse, for
-# the sake of a text coordinate.
+# That is another question: a store that Iris loads can be one that zarr-python does not list and
+# xarray refuses, for the sake of a text coordinate.
 # :func:`~s3_mounts.save_cube` has warned you of it.
 # In the other direction, Iris reads neither format 3, nor the text that xarray writes:
 # :doc:`/explanation/what_surprises`.
