@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import results
@@ -68,19 +69,20 @@ def main() -> None:
                     print(command, when, taken[command][when][-1], flush=True)
     about = {"before": BEFORE, "processors": len(os.sched_getaffinity(0))}
     about |= {"rounds": arguments.rounds}
-    results.write("commands", about | {"command": dict(map(summary, taken, taken.values()))})
+    results.write("commands", about | {"what": dict(summary(taken))})
 
 
-def summary(command: str, taken: dict[str, list[dict[str, float]]]) -> tuple[str, dict[str, float]]:
+def summary(
+    taken: dict[str, dict[str, list[dict[str, float]]]],
+) -> Iterator[tuple[str, dict[str, float]]]:
     """Compare the medians of both commits."""
-    before, now = (
-        {what: statistics.median(run[what] for run in taken[when]) for what in taken[when][0]}
-        for when in ("before", "now")
-    )
-    found = {"of the time before": round(now["seconds"] / before["seconds"], 2)}
-    for what in now:
-        found |= {f"{what}, before": round(before[what]), f"{what}, now": round(now[what])}
-    return command, found
+    for command, runs in taken.items():
+        for what in runs["now"][0]:
+            before, now = (
+                statistics.median(run[what] for run in runs[when]) for when in ("before", "now")
+            )
+            compared = {"before": round(before), "now": round(now)}
+            yield f"{command}: {what}", compared | {"now / before": round(now / before, 2)}
 
 
 if __name__ == "__main__":
