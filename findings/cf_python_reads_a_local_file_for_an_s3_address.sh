@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# surprise: cf-python 3.21 asked for "s3://bucket/x.nc" drops the bucket: it asks the store for a bucket "x.nc", opens a local file of that name, and never asks for the object, which is there.
+# surprise: cf-python 3.21, given `endpoint_url`, takes what follows `s3://` for a host: of "s3://bucket/x.nc" it asks the store for a bucket "x.nc", opens a local file of that name, and never asks for the object, which is there.
 # expected: The object is read, or an error says that it cannot be.
 # versions: cf-python 3.21.0, cfdm 1.13.3.0, s3fs 2026.9.0
 # seen: 2026-11-28
-# matters: A file in the working directory passes for the object, with no error. Give cf-python the path on a mount.
+# matters: A file in the working directory passes for the object, with no error. Write a host before the bucket, "s3://host/bucket/x.nc", or give cf-python the path on a mount.
 # page: how_to/pipelines
 # output:
 #   without a local file: DatasetTypeError, "No such file or directory: 'x.nc'"
 #   the store was asked for: /x.nc/zarr.json, /x.nc, /x.nc/.zgroup, /x.nc/.zarray
 #   with a local file: loaded [7.]
 #   the store was asked for: /x.nc/zarr.json, /x.nc, /x.nc/.zgroup, /x.nc/.zarray
+#   with a host before the bucket: loaded [1.]
 
 set -euo pipefail
 
@@ -73,6 +74,8 @@ class Store(http.server.BaseHTTPRequestHandler):
         if asked[-1] == "/bucket/x.nc":
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
+            self.send_header("ETag", '"1"')
+            self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(content)
@@ -95,15 +98,16 @@ options = {
 }
 
 
-def try_to_read(when):
+def try_to_read(when, address="s3://bucket/x.nc"):
     asked.clear()
     try:
-        fields = cf.read("s3://bucket/x.nc", storage_options=options)
+        fields = cf.read(address, storage_options=options)
         print(f"{when}: loaded {fields[0].array}")
     except Exception as error:
         words = "No such file or directory: 'x.nc'"
         print(f'{when}: {type(error).__name__}, "{words if words in str(error) else error}"')
-    print("the store was asked for:", ", ".join(dict.fromkeys(asked)))
+    if address == "s3://bucket/x.nc":
+        print("the store was asked for:", ", ".join(dict.fromkeys(asked)))
 
 
 with netCDF4.Dataset("in_the_store.nc", "w") as file:
@@ -116,6 +120,7 @@ with netCDF4.Dataset("x.nc", "w") as file:
     file.createDimension("x", 1)
     file.createVariable("local", "f8", "x")[:] = 7
 try_to_read("with a local file")
+try_to_read("with a host before the bucket", "s3://host/bucket/x.nc")
 PYTHON
 
 if ! found=$(venv/bin/python -W ignore finding.py 2>python.log); then

@@ -3,7 +3,7 @@
 # expected: A client that can follow a bucket to its region does so whatever it asks first.
 # versions: boto3 1.43.117, s3fs 2026.9.0 (aiobotocore 3.10.0), obstore 0.12.1
 # seen: 2026-11-28
-# matters: A script works in a notebook that has listed the bucket before, and fails in a job. Give the client the store's region, or set `AWS_DEFAULT_REGION`; obstore follows nothing.
+# matters: A script works in a notebook that has listed the bucket before, and fails in a job. Give the client the store's region, or, where it is given none, set `AWS_DEFAULT_REGION`; obstore follows nothing.
 # output:
 #   boto3: head_object ClientError (Bad Request); get_object works; and_then_head_object works
 #   boto3 anew: download_file ClientError (Bad Request)

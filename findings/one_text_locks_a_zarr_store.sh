@@ -3,7 +3,7 @@
 # expected: Each reads what it understands, or a text is the same thing to both.
 # versions: netCDF4 1.7.5.1.post1 (netCDF-C 4.10.1), zarr 3.1.6, xarray 2026.9.0
 # seen: 2026-11-28
-# matters: A scenario name or a station beside the data locks the others out. Keep texts in attributes of stores that both are to read, or write a netCDF string variable, which they read; by its name zarr-python still reads a number.
+# matters: A scenario name or a station beside the data locks the others out. Keep texts in attributes of stores that both are to read, or write a netCDF string variable, which they read as bytes, or from xarray bytes; by its name zarr-python still reads a number.
 # page: tutorials/3_every_day/5_zarr_what_is_not_kept
 # output:
 #   of netCDF-C, numbers alone: zarr-python lists: number; by name: number; xarray: number
