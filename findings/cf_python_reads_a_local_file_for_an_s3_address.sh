@@ -3,7 +3,7 @@
 # expected: The object is read, or an error says that it cannot be.
 # versions: cf-python 3.21.0, cfdm 1.13.3.0, s3fs 2026.9.0
 # seen: 2026-11-28
-# matters: A file in the working directory passes for the object, with no error. Write a host before the bucket, "s3://host/bucket/x.nc", or give cf-python the path on a mount.
+# matters: A file in the working directory passes for the object, with no error. Give cf-python the path on a mount. With a host before the bucket, "s3://host/bucket/x.nc", it reads the object that is there; where there is none, a local file bucket/x.nc passes for it.
 # page: how_to/pipelines
 # output:
 #   without a local file: DatasetTypeError, "No such file or directory: 'x.nc'"
