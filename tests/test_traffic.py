@@ -70,6 +70,18 @@ def test_traffic_tells_whose_keys_signed_the_requests(sandbox):
     assert keys == ["mine", "yours", "mine", "yours", ""]
 
 
+def test_requests_are_told_in_the_order_in_which_they_began(sandbox):
+    client = sandbox.client
+    client.put_object(Bucket=sandbox.bucket, Key="large", Body=bytes(50_000_000))
+    with sandbox.traffic() as traffic:
+        slow = client.get_object(Bucket=sandbox.bucket, Key="large")["Body"]
+        client.head_object(Bucket=sandbox.bucket, Key="large")
+        for _ in slow.iter_chunks():
+            pass
+    client.delete_object(Bucket=sandbox.bucket, Key="large")
+    assert [request.operation for request in traffic.log] == ["GetObject", "HeadObject"]
+
+
 def test_traffic_adds_up_and_shows_a_total():
     traffic = Traffic(
         [

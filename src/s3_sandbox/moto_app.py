@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qs
@@ -81,7 +82,7 @@ class RequestLog:
         self._application = application
         self._lock = threading.Lock()
         self._active = 0
-        self._finished: list[Request] = []
+        self._finished: list[tuple[int, Request]] = []
         self._faults: dict[str, int] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -100,7 +101,9 @@ class RequestLog:
             answer = {
                 "active": self._active,
                 "finished": len(self._finished),
-                "requests": [asdict(request) for request in self._finished[since:]],
+                "requests": [
+                    asdict(r) for _, r in sorted(self._finished[since:], key=itemgetter(0))
+                ],
             }
         body = json.dumps(answer).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
@@ -128,6 +131,7 @@ class RequestLog:
         fault = self._faults.get(operation)
         application = _failing(fault) if fault else self._application
         with self._lock:
+            number = self._active + len(self._finished)
             self._active += 1
         try:
             for chunk in application(environ, note_status):
@@ -135,11 +139,10 @@ class RequestLog:
                     yield piece
                     sent += len(piece)
         finally:
+            request = Request(bucket, key, operation, status, sent, received.count, signed_by)
             with self._lock:
                 self._active -= 1
-                self._finished.append(
-                    Request(bucket, key, operation, status, sent, received.count, signed_by)
-                )
+                self._finished.append((number, request))
 
 
 def _failing(status: int) -> WSGIApplication:

@@ -99,7 +99,7 @@ class Traffic:
     Attributes
     ----------
     log : list of Request
-        The requests, in the order in which they ended.
+        The requests, in the order in which they began.
 
     Examples
     --------
