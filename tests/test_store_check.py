@@ -352,6 +352,7 @@ def test_a_mount_that_does_not_answer_is_ended_in_time(sandbox, mount_point, mon
     process.send_signal(signal.SIGSTOP)
     result = checking._on_mount("read", (mount_point / "air_temp.pp").read_text, mount_point)
     assert (result.verdict, result.subject) == ("fails", "read")
+    assert result.found.startswith("no answer in 1 s, then: ")
     assert "air_temp" in result.found
     assert not mount_table.servers(mount_point)
     mount_table.abandon(mount_point)

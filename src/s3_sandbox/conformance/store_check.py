@@ -423,8 +423,12 @@ def _on_mount(subject: str, step: Callable[[], str], mount_point: Path) -> Resul
                 ended.wait(_REQUEST_LIMIT)
                 raise
             finally:
+                late = guard.poll() is not None
                 guard.kill()
-    return results[0]
+    (result,) = results
+    if not late:
+        return result
+    return Result("fails", subject, f"no answer in {_TIME_LIMIT:g} s, then: {result.found}")
 
 
 @contextlib.contextmanager
