@@ -52,7 +52,8 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
         If the path is not on a mounted bucket.
     StoreError
         If there is no whole store: no metadata, or chunks that they promise are missing. Programs
-        that leave out chunks without any data, as xarray does, write such stores on purpose.
+        that leave out chunks without any data, as xarray does, write such stores on purpose. Or if
+        the netCDF library lacks a codec: of one that is not zlib, a chunk is read to see.
 
     Examples
     --------
