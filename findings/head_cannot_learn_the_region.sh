@@ -4,6 +4,7 @@
 # versions: boto3 1.43.117, s3fs 2026.9.0 (aiobotocore 3.10.0), obstore 0.12.1
 # seen: 2026-11-28
 # matters: A script works in a notebook that has listed the bucket before, and fails in a job. Give the client the store's region, or, where it is given none, set `AWS_DEFAULT_REGION`; obstore follows nothing.
+# page: how_to/other_providers
 # output:
 #   boto3: head_object ClientError (Bad Request); get_object works; and_then_head_object works
 #   boto3 anew: download_file ClientError (Bad Request)

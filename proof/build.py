@@ -68,15 +68,12 @@ class Progress:
         self.lessons = 0
         self.started = self.told = time.monotonic()
 
-    def left(self) -> int:
-        """Count the lessons that are still to be run; Sphinx may forget some when it starts."""
-        left = sum(not was_run(lesson) for lesson in RUN)
-        self.lessons = max(self.lessons, left)
-        return left
-
     def line(self) -> str:
         """Say how many blocks and lessons are done, and how long the others may take."""
-        done = self.lessons - self.left()
+        # Sphinx forgets lessons that are no longer true when it starts, and then has more to run.
+        left = sum(not was_run(lesson) for lesson in RUN)
+        self.lessons = max(self.lessons, left)
+        done = self.lessons - left
         shares = re.findall(r"\[ *(\d+)%\]", LOG.read_text(errors="replace")) or ["0"]
         share = min(int(shares[-1]) / 100, done / self.lessons if self.lessons else 1)
         what = f"code blocks {shares[-1]} %, lessons {done} of {self.lessons}"
@@ -84,12 +81,12 @@ class Progress:
 
     def tell(self) -> None:
         """Rewrite the line, or write another one if it is time."""
-        self.left()
+        line = self.line()
         if sys.stdout.isatty():
-            print(f"\r{self.line()}\033[K", end="", flush=True)
+            print(f"\r{line}\033[K", end="", flush=True)
         elif time.monotonic() - self.told > EVERY:
             self.told = time.monotonic()
-            print(self.line(), flush=True)
+            print(line, flush=True)
 
 
 def build(shown: Sequence[str], options: Sequence[str]) -> int:
