@@ -377,6 +377,51 @@ def test_a_killed_server_and_its_process_leave_a_folder_that_the_next_sandbox_re
     assert not os.listdir(tmp_path)
 
 
+REMOVE = """
+import itertools
+import os
+import sys
+from pathlib import Path
+from s3_sandbox.folders import make_folder, remove_folder
+
+for after in itertools.count(1):
+    if (child := os.fork()):
+        if os.waitpid(child, 0)[1] == 0:
+            break
+        continue
+    folder, lock = make_folder()
+    for name in "abcdefgh":
+        (folder / name).mkdir()
+        (folder / name / name).touch()
+        (folder / f"{name}.nc").touch()
+    def killed(event, arguments):
+        global after
+        if event in ("os.remove", "os.rmdir"):
+            after -= 1
+            if not after:
+                os._exit(1)
+    sys.addaudithook(killed)
+    remove_folder(folder)
+    os._exit(folder.exists())
+print(after)
+"""
+
+
+def test_a_removal_that_is_killed_is_finished_by_the_next_sandbox(monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    moments = subprocess.run([sys.executable, "-c", REMOVE], check=True, stdout=subprocess.PIPE)
+    folders = list(tmp_path.iterdir())
+    # As many as there are entries: each was the first one that was left, in one of them.
+    assert len(folders) == int(moments.stdout) - 1 == 8 * 3 + 2
+    for folder in folders:
+        if not os.listdir(folder):
+            os.utime(folder, (0, 0))
+    remove_leftovers()
+    assert not os.listdir(tmp_path)
+    assert capfd.readouterr().err.count("removed the folder") == len(folders) - 1
+
+
 def test_a_folder_that_was_not_finished_is_removed_once_it_is_old(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     empty, locking, used, new = (tmp_path / f"s3-mounts-sandbox-{name}" for name in "abcd")

@@ -89,7 +89,14 @@ def remove_folder(directory: Path) -> None:
                 f"expected to remove {directory}, but {entry.path} is still mounted, and"
                 " removing would delete what is in it. Unmount it, then remove the directory."
             )
-    shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        # The lock goes last: by it the next sandbox finds what a kill may leave now.
+        for path in sorted(directory.iterdir(), key=lambda path: path.name == _LOCK):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        directory.rmdir()
 
 
 def remove_leftovers() -> None:
