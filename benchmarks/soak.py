@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import boto3
@@ -24,6 +25,7 @@ import psutil
 
 from benchmarks import results
 from s3_mounts import mount_table
+from s3_mounts.program import find_s3fs, s3fs_version
 from s3_sandbox import start_sandbox
 from s3_sandbox.folders import abandon_below, remove_folder
 from s3_sandbox.sandbox import OWN_BUCKET
@@ -55,8 +57,10 @@ while True:
                 shutil.copy(sample_path("air_temp.pp"), bucket / "copy.pp")
 """
 PRECIOUS = "round-theirs/precious"
-LEFT = "left after all rounds"
-HANGS = "processes that a signal did not end in time"
+HANGS = "processes that hang"
+KINDS = ("user", "s3fs", "server")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
+ROWS = "With s3fs"
 
 
 def family(folder: Path, of_kind: str = "") -> list[psutil.Process]:
@@ -90,7 +94,7 @@ def one_round(
         environment[OWN_BUCKET] = own_bucket
     # The server of a bucket of one's own is not one of the round's processes.
     victim = chance.choice(["user", "user", "s3fs", *([] if own_bucket else ["server"])])
-    name = chance.choice(["SIGINT", "SIGTERM", "SIGKILL"])
+    name = chance.choice(SIGNALS)
     moment = chance.uniform(0.1, 15)
     user = subprocess.Popen(
         [sys.executable, "-c", USER],
@@ -111,7 +115,7 @@ def one_round(
     if victim != "user":
         with contextlib.suppress(subprocess.TimeoutExpired):
             user.wait(chance.uniform(0, 2))
-        name = chance.choice(["SIGINT", "SIGTERM", "SIGKILL"])
+        name = chance.choice(SIGNALS)
         if user.poll() is None:
             user.send_signal(getattr(signal, name))
             sent.append(f"user {name}")
@@ -129,11 +133,24 @@ def one_round(
         time.sleep(0.1)
     left = {HANGS: hangs, "processes": len(processes), "mounts": len(mounts(folder))}
     left["folders before the next start"] = len(os.listdir(folder))
+    start_another(environment)
+    left["folders that were not locked yet"] = len(os.listdir(folder))
+    if any(folder.iterdir()):
+        # These are removed once they are a minute old.
+        for path in folder.iterdir():
+            os.utime(path, (0, 0))
+        start_another(environment)
+    left["folders"] = len(os.listdir(folder))
+    for path in folder.rglob("*"):
+        print(f"left: {path}", flush=True)
+    return sent, left
+
+
+def start_another(environment: dict[str, str]) -> None:
+    """Start the sandbox that removes what others have left."""
     following = "from s3_sandbox import start_sandbox; start_sandbox('soak').stop()"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run([sys.executable, "-c", following], env=environment, check=True, **quiet)
-    left["folders"] = len(os.listdir(folder))
-    return sent, left
 
 
 def mounts(folder: Path) -> list[Path]:
@@ -167,12 +184,13 @@ def soak(rounds: int, seed: int) -> dict[str, object]:
                 left.update(found)
                 seen = ", ".join(f"{count} {name}" for name, count in found.items() if count)
                 print(f"{number:>4}  {', '.join(sent):<28}{seen}", flush=True)
-        assert [o.key for o in bucket.objects.all()] == [PRECIOUS] or left["objects"]
+        assert PRECIOUS in [found.key for found in bucket.objects.all()]
     return {
+        "date": date.today().isoformat(),
         "seed": seed,
         "rounds": rounds,
-        "process and the signal that it got": dict(sorted(kills.items())),
-        LEFT: dict(left),
+        **{f"{who} got {name}": kills[f"{who} {name}"] for who in KINDS for name in SIGNALS},
+        **{f"left: {what}": number for what, number in left.items()},
     }
 
 
@@ -186,8 +204,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print(f"seed {arguments.seed}")
     result = soak(arguments.rounds, arguments.seed)
-    results.write("soak", result)
-    print(json.dumps(result[LEFT]))
+    version = "{}.{}".format(*s3fs_version(find_s3fs()))
+    rows = results.read("soak").get(ROWS, {})
+    for what, found in result.items():
+        rows.setdefault(what, {})[version] = found
+    results.write("soak", {ROWS: rows})
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
