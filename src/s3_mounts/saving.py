@@ -111,9 +111,9 @@ def save_cube(
     size twice, since it is compared in full with a netCDF-4 file of the cubes before the upload;
     `SaveError` names each difference. Numbers and texts in attributes, which `iris.save` changes,
     are kept. ``zlib`` compresses without shuffling, since zarr-python misreads what netCDF-C
-    shuffles. Until all objects are stored and compared, nothing there is taken for a store. A store
-    that is there is refused, for S3 cannot replace many objects at once: with ``replace=True`` the
-    old one is lost from the first moment. Load with `load_checked`.
+    shuffles. Until all objects are stored and compared, nothing there is taken for a store; last
+    comes ``.zmetadata``, for xarray. A store that is there is refused, for S3 cannot replace many
+    objects at once: with ``replace=True`` it is lost from the first moment. Use `load_checked`.
 
     Examples
     --------

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3_mounts import saving
 from s3_mounts.errors import MountPointError, SaveError, SetupError, import_extra
+from s3_mounts.store import words
 
 if TYPE_CHECKING:
     from iris.cube import Cube
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _UNFINISHED = {"zarr_format": 0}
 """A ``.zgroup`` for which netCDF-C, zarr-python and xarray all refuse a folder."""
+_COPY = ".zmetadata"
+"""All metadata in one object, of which the specification of format 2 knows nothing, but xarray."""
 _THREADS = 10  # as many connections as a client of boto3 keeps
 
 
@@ -89,10 +92,13 @@ def save_store(
             error.add_note(left)
             raise
         raise SaveError(
-            f"expected to store {key} in the bucket {bucket}, but: {error}. {left}", store
+            f"expected to store {key} in the bucket {bucket}, but: {words(error)}. {left}", store
         ) from error
     size = (store / ".zgroup").stat().st_size
-    saving._remove(folder)
+    try:
+        _upload_copy(s3, store, bucket, key)
+    finally:
+        saving._remove(folder)
     saving._tell_if_not_shown(path, mount_point / inside / ".zgroup", size)
 
 
@@ -117,6 +123,10 @@ class _Object:
     size: int
     tag: str
     date: float
+
+
+def _tag(content: bytes) -> str:
+    return md5(content, usedforsecurity=False).hexdigest()
 
 
 def _listed(s3: S3Client, bucket: str, key: str) -> dict[str, _Object]:
@@ -152,7 +162,7 @@ def _require_free(path: Any, old: dict[str, _Object], is_file: bool, replace: bo
 
 def _is_of_a_store(name: str) -> bool:
     folder, _, last = name.rpartition("/")
-    if last in (".zgroup", ".zattrs", ".zmetadata"):
+    if last in (".zgroup", ".zattrs", _COPY):
         return True
     return bool(folder) and (last == ".zarray" or last.replace(".", "").isdecimal())
 
@@ -175,6 +185,7 @@ def _make_store(file: Path, store: Path) -> None:
         with Dataset(_url(store), "w") as target:
             _copy(source, target)
         _write_exactly(source, store)
+        _write_copy(store)
         with Dataset(_url(store)) as found:
             differences = list(_differences(source, found))
         text = [name for name, variable in source.variables.items() if variable.dtype.kind == "S"]
@@ -243,9 +254,23 @@ def _write_exactly(source: Any, store: Path) -> None:
             _update(store / name / ".zarray", {"fill_value": _json(_fill(part))})
 
 
+def _write_copy(store: Path) -> None:
+    """Write all metadata once more, in one object, which saves their readers many requests."""
+    metadata = {}
+    for file in sorted(store.rglob(".z*")):
+        metadata[file.relative_to(store).as_posix()] = content = json.loads(file.read_text())
+        file.write_bytes(_encoded(content))
+    (store / _COPY).write_bytes(_encoded({"zarr_consolidated_format": 1, "metadata": metadata}))
+
+
+def _encoded(content: Any) -> bytes:
+    """Write JSON in one way only, so that the checksum shows whether a copy is up to date."""
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
 def _update(file: Path, values: dict[str, Any]) -> None:
     known = json.loads(file.read_text()) if file.exists() else {}
-    file.write_text(json.dumps(known | values, ensure_ascii=False))
+    file.write_bytes(_encoded(known | values))
 
 
 def _json(value: Any) -> Any:
@@ -312,6 +337,7 @@ def _upload(
     """
     files = {f.relative_to(store).as_posix(): f for f in store.rglob("*") if f.is_file()}
     root = files.pop(".zgroup")
+    del files[_COPY]
     oldest = max((one.date + 1 for one in old.values()), default=0.0)
 
     def put(name: str) -> None:
@@ -324,22 +350,41 @@ def _upload(
     unfinished = io.BytesIO(json.dumps(_UNFINISHED).encode())
     s3.put_object(Bucket=bucket, Key=f"{key}/.zgroup", Body=unfinished)
     stored.append(".zgroup")
+    if _COPY in old:
+        # Some programs know a store by that alone.
+        remove(_COPY)
     _each(put, files)
     now = _listed(s3, bucket, key)
     for name, file in files.items():
         same = name in now and now[name].size == file.stat().st_size
         # The tag is a checksum in most cases; where it is none, ask for one.
-        content = md5(file.read_bytes(), usedforsecurity=False).hexdigest()
         if not same or (
-            now[name].tag != content and saving._difference(s3, file, bucket, f"{key}/{name}")
+            now[name].tag != _tag(file.read_bytes())
+            and saving._difference(s3, file, bucket, f"{key}/{name}")
         ):
             raise SaveError(
                 f"expected the store to have what was saved as {key}/{name} in the bucket {bucket},"
                 " found something else. Another program may have replaced it meanwhile.",
                 store,
             )
-    _each(remove, old.keys() - files.keys() - {".zgroup"})
-    saving._upload(s3, root, bucket, f"{key}/.zgroup", oldest)
+    _each(remove, old.keys() - files.keys() - {".zgroup", _COPY})
+    try:
+        saving._upload(s3, root, bucket, f"{key}/.zgroup", oldest)
+    except saving._REFUSALS:
+        # If only the answer was lost, it is there.
+        if saving._difference(s3, root, bucket, f"{key}/.zgroup"):
+            raise
+
+
+def _upload_copy(s3: S3Client, store: Path, bucket: str, key: str) -> None:
+    """Add to a store that is whole what its readers can do without."""
+    try:
+        saving._upload(s3, store / _COPY, bucket, f"{key}/{_COPY}", 0)
+    except saving._REFUSALS as error:
+        warnings.warn(
+            f"{key} is stored, but for {_COPY}: {words(error)}. It takes more requests to load.",
+            stacklevel=4,
+        )
 
 
 def _each(do: Callable[[str], object], names: Iterable[str]) -> None:
