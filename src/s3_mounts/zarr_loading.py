@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import json
 import os
@@ -13,14 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
+from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
 from s3_mounts import saving, zarr
 from s3_mounts.errors import StoreError
+from s3_mounts.store import checksums_for, words
 
 if TYPE_CHECKING:
     from iris.cube import Cube, CubeList
     from mypy_boto3_s3 import S3Client
 
 _SMALL = 2**20  # bytes; what is smaller is read at once
+_CUT_OFF = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+"""Where an answer ends too early; boto3 does not try again then."""
 _CODING = {"scale_factor", "add_offset", "missing_value", "valid_min", "valid_max", "valid_range"}
 
 
@@ -28,9 +36,12 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
     """Load the cubes of a Zarr store on a mounted bucket, or raise an error if a chunk is missing.
 
     Iris takes a missing chunk for masked points. Here the store is asked for a list of all objects
-    first. Coordinates and other small arrays are read at once, with boto3, bypassing the mount. A
-    large array stays lazy: its chunks are read from the mount when you need them, each once, in
-    three requests, where Iris takes more than a hundred.
+    first. Coordinates and other small arrays are read at once. A large array stays lazy: its chunks
+    are read when you need them, each in one request, where Iris takes more than a hundred.
+
+    The mount only says which bucket it is: all is read with boto3, for ``s3fs`` asks three times
+    for each object. A cube can be read after the mount has gone. Workers of a Dask cluster need
+    credentials of their own, as for boto3, and no mount.
 
     Parameters
     ----------
@@ -53,7 +64,8 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
     StoreError
         If there is no whole store: no metadata, or chunks that they promise are missing. Programs
         that leave out chunks without any data, as xarray does, write such stores on purpose. Or if
-        the netCDF library lacks a codec: of one that is not zlib, a chunk is read to see.
+        the netCDF library lacks a codec: of one that is not zlib, a chunk is read to see. Later,
+        when data are computed, if a chunk cannot be read, or was replaced after the load.
 
     Examples
     --------
@@ -72,7 +84,9 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
         try:
             listed = zarr._listed(s3, bucket, key)
             names = [name for name in listed if name.endswith("/.zarray")]
-            _fetch(s3, bucket, key, store, [n for n in listed if "/.z" in f"/{n}"])
+            newest = max((one.date for one in listed.values()), default=0.0)
+            objects = _Objects(s3, bucket, key, newest)
+            _fetch_metadata(objects, store, listed)
             group = (store / ".zgroup").read_text() if ".zgroup" in listed else "{}"
             if not names or json.loads(group) != {"zarr_format": 2}:
                 raise StoreError(
@@ -89,49 +103,105 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
                     f"{', ...' if missing[3:] else ''}. Iris alone would take them for masked."
                 )
             unusual = {name: chunks[name][:1] for name, array in arrays.items() if _unusual(array)}
-            _fetch(s3, bucket, key, store, itertools.chain(*unusual.values()))
+            _fetch(objects, store, itertools.chain(*unusual.values()))
             for name in filter(unusual.get, unusual):
                 _require_codecs(store, name, arrays[name])
             size = {name: sum(listed[c].size for c in names) for name, names in chunks.items()}
             large = {
                 name for name in size if len(arrays[name]["shape"]) > 1 and size[name] > _SMALL
             }
-            made = {name: _Chunks.of(mount_point / inside, name, store / name) for name in large}
+            where = str(mount_point / inside)
+            made = {name: _Chunks.of(objects, where, name, store / name) for name in large}
             readers = {name: reader for name, reader in made.items() if reader}
             if len(readers) < len(made):
                 return iris.load_raw(zarr._url(mount_point / inside))
-            _fetch(s3, bucket, key, store, [c for n in chunks if n not in large for c in chunks[n]])
+            _fetch(objects, store, [c for n in chunks if n not in large for c in chunks[n]])
             # What is no cube of its own, such as a coordinate of two dimensions, is not lazy.
             with warnings.catch_warnings(action="ignore"):
                 lazy = large & {cube.var_name for cube in iris.load_raw(zarr._url(store))}
-            _fetch(s3, bucket, key, store, [c for name in large - lazy for c in chunks[name]])
+            _fetch(objects, store, [c for name in large - lazy for c in chunks[name]])
             cubes = iris.load_raw(zarr._url(store))
         except saving._REFUSALS as error:
-            raise StoreError(f"expected the store to answer for {path}, but: {error}.") from error
+            raise StoreError(
+                f"expected the store to answer for {path}, but: {words(error)}."
+            ) from error
         for cube in cubes:
             if cube.var_name in lazy:
-                reader = readers[cube.var_name]
-                if not Path(reader.path, reader.name).is_dir():
-                    raise StoreError(
-                        f"expected the mount to show {reader.path}, which the store has. It may"
-                        " remember that nothing was there: mount it anew."
-                    )
-                cube.data = reader.lazy()
+                cube.data = readers[cube.var_name].lazy()
             else:
                 cube.data  # noqa: B018
             _realise(cube)
     return cubes
 
 
-def _fetch(s3: S3Client, bucket: str, key: str, store: Path, names: Iterable[str]) -> None:
+class _Objects:
+    """What is below a key, until it is replaced; other processes read it with their own keys."""
+
+    def __init__(self, s3: S3Client, bucket: str, key: str, newest: float) -> None:
+        self._s3 = s3
+        self._place = bucket, key, newest
+
+    def __reduce__(self) -> Any:
+        """Leave the client and its keys behind."""
+        about = self._s3.meta
+        return _Objects._elsewhere, (about.endpoint_url, about.region_name, *self._place)
+
+    @staticmethod
+    def _elsewhere(address: str, region: str, *place: Any) -> _Objects:
+        return _Objects(_client(address, region), *place)
+
+    def read(self, name: str) -> bytes:
+        """Read an object."""
+        bucket, key, newest = self._place
+        what = f"{key}/{name} of the bucket {bucket}"
+        for is_last in (False, False, True):
+            try:
+                answer = self._s3.get_object(Bucket=bucket, Key=f"{key}/{name}")
+                content = answer["Body"].read()
+                break
+            except saving._REFUSALS as error:
+                if is_last or not isinstance(error, _CUT_OFF):
+                    raise StoreError(f"expected to read {what}, but: {words(error)}.") from error
+        if answer["LastModified"].timestamp() > newest:
+            raise StoreError(
+                f"expected {what} to be as it was when the store was loaded, found it replaced"
+                " since. Load the store again."
+            )
+        return content
+
+
+@functools.cache
+def _client(address: str, region: str) -> S3Client:
+    config = checksums_for(address)
+    return boto3.client("s3", endpoint_url=address, region_name=region, config=config)
+
+
+def _fetch_metadata(objects: _Objects, store: Path, listed: dict[str, zarr._Object]) -> None:
+    """Download the metadata, in one object where the store has a copy that is not out of date."""
+    names = {name for name in listed if "/.z" in f"/{name}"} - {zarr._COPY}
+    if zarr._COPY in listed:
+        with contextlib.suppress(ValueError, LookupError):
+            copy = json.loads(objects.read(zarr._COPY))["metadata"]
+            for name in names & copy.keys():
+                content = zarr._encoded(copy[name])
+                if zarr._tag(content) == listed[name].tag:
+                    _write(store / name, content)
+                    names.remove(name)
+    _fetch(objects, store, names)
+
+
+def _fetch(objects: _Objects, store: Path, names: Iterable[str]) -> None:
     """Download objects of a store."""
 
     def fetch(name: str) -> None:
-        file = store / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(s3.get_object(Bucket=bucket, Key=f"{key}/{name}")["Body"].read())
+        _write(store / name, objects.read(name))
 
     zarr._each(fetch, names)
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
 
 
 def _unusual(array: dict[str, Any]) -> list[str]:
@@ -165,8 +235,9 @@ def _chunk_names(name: str, array: dict[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Chunks:
-    """An array whose chunks are read from a mount, each by opening its file once."""
+    """An array whose chunks are read from the store, each in one request."""
 
+    objects: _Objects
     path: str
     name: str
     separator: str
@@ -177,7 +248,7 @@ class _Chunks:
     fill: Any
 
     @classmethod
-    def of(cls, path: Path, name: str, local: Path) -> _Chunks | None:
+    def of(cls, objects: _Objects, path: str, name: str, local: Path) -> _Chunks | None:
         """Make it from the metadata, or None where more than this is needed to read it."""
         import numpy as np
 
@@ -198,7 +269,8 @@ class _Chunks:
         )
         separator = array.get("dimension_separator", ".")
         sizes = array["shape"], array["chunks"]
-        return cls(str(path), name, separator, codec == "zlib", dtype, *sizes, fill)
+        compressed = codec == "zlib"
+        return cls(objects, path, name, separator, compressed, dtype, *sizes, fill)
 
     def lazy(self) -> Any:
         """Make a lazy array."""
@@ -217,7 +289,7 @@ class _Chunks:
 
         about = block_info[None]
         place = self.separator.join(map(str, about["chunk-location"]))
-        content = self._content(place)
+        content = self.objects.read(f"{self.name}/{place}")
         content = zlib.decompress(content) if self.compressed else content
         whole = np.frombuffer(content, self.dtype).reshape(self.chunks)
         data = whole[tuple(map(slice, about["chunk-shape"]))].copy()
@@ -225,9 +297,6 @@ class _Chunks:
             return np.ma.masked_array(data)
         is_fill = np.isnan(data) if self.fill != self.fill else data == self.fill
         return np.ma.masked_array(data, is_fill, fill_value=self.fill)
-
-    def _content(self, place: str) -> bytes:
-        return Path(self.path, self.name, place).read_bytes()
 
 
 def _realise(cube: Cube) -> None:

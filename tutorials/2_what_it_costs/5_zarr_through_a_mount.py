@@ -193,8 +193,8 @@ with (
 print(traffic.operations)
 
 # %%
-# :func:`~s3_mounts.load_checked` reads the metadata once, without the mount, and then the chunks
-# through it.
+# :func:`~s3_mounts.load_checked` asks the store itself, without the mount: for all metadata in one
+# object, which ``save_cube`` adds, and for each chunk once, when you need it.
 # It also makes sure that all of them are there, which Iris does not.
 #
 # Which is faster for you?
@@ -261,7 +261,7 @@ sandbox.stop()
 # * With default options a mount moves many times what you ask for of a netCDF file, and of a Zarr
 #   store hardly more than that.
 # * A save straight onto the mount uploads a store once.
-# * Iris asks more than a hundred times for one field of a store; ``load_checked`` three times.
+# * Iris asks more than a hundred times for one field of a store; ``load_checked`` once.
 # * Few requests win over few bytes where the latency is high.
 #
 # **Read next:** :ref:`sphx_glr_tutorials_3_every_day_5_zarr_what_is_not_kept.py`, before you save
