@@ -190,3 +190,11 @@ def test_a_figure_opens_alone_and_finer(page, site):
     figure.click()
     page.wait_for_url("**/_images/*.png")
     assert page.locator("img").evaluate("figure => figure.naturalWidth") == 2 * width
+
+
+def test_the_cheat_sheet_is_printed_on_one_page(page, site):
+    page.goto(f"{site}reference/cheat_sheet.html")
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    page.goto(site + BUCKETS)
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) > 1
