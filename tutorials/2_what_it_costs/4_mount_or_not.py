@@ -390,7 +390,7 @@ print(f"A file object reads {block:.0f} MiB at a time by default.")
 #    * - read parts of private netCDF files where there is no FUSE
 #      - ``rclone serve http`` on your own machine, and byte ranges from that
 #    * - read parts of Zarr stores
-#      - mount, with default options:
+#      - mount, and :func:`~s3_mounts.load_checked`:
 #        :ref:`sphx_glr_tutorials_2_what_it_costs_5_zarr_through_a_mount.py`
 #    * - read any other format where you cannot mount
 #      - copy first
