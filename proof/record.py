@@ -59,8 +59,9 @@ def problem() -> str | None:
         The reason, or None where it can.
     """
     try:
-        require_fuse()
+        # First, since installing it brings what FUSE needs.
         s3fs_version(find_s3fs())
+        require_fuse()
     except SetupError as error:
         return str(error)
     return None
