@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s3_mounts import saving
-from s3_mounts.errors import MountPointError, SaveError, SetupError, import_extra
+from s3_mounts.errors import MountPointError, SaveError, SetupError, StoreError, import_extra
 from s3_mounts.store import words
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _UNFINISHED = {"zarr_format": 0}
-"""A ``.zgroup`` for which netCDF-C, zarr-python and xarray all refuse a folder."""
+"""Metadata for which netCDF-C, zarr-python and xarray all refuse a folder."""
 _COPY = ".zmetadata"
 """All metadata in one object, of which the specification of format 2 knows nothing, but xarray."""
 _THREADS = 10  # as many connections as a client of boto3 keeps
@@ -64,7 +65,8 @@ def save_store(
                 )
 
     folder = saving._new_folder(local_directory)
-    store = folder / Path(inside).name
+    # Other characters have a meaning in the addresses of the netCDF library, or of Iris.
+    store = folder / re.sub(r"[^\w.-]", "_", Path(inside).name)
     try:
         # The file and the store are there at the same time.
         saving._require_room([*cubes, *cubes], folder, max_local_bytes)
@@ -84,7 +86,8 @@ def save_store(
             if not stored
             else (
                 f"Below {key}/ the bucket has {len(stored)} objects of it. Nobody takes them for a"
-                f" store{'; the old one is lost' if old else ''}. Save again with replace=True."
+                f" store, unless the last one, .zgroup, arrived and its answer did not"
+                f"{'; the old one is lost' if old else ''}. Save again with replace=True."
             )
         )
         left += f" The finished store is kept: {store}"
@@ -97,6 +100,9 @@ def save_store(
     size = (store / ".zgroup").stat().st_size
     try:
         _upload_copy(s3, store, bucket, key)
+    except BaseException as error:
+        error.add_note(f"{key} is stored, but for {_COPY}.")
+        raise
     finally:
         saving._remove(folder)
     saving._tell_if_not_shown(path, mount_point / inside / ".zgroup", size)
@@ -132,7 +138,7 @@ def _tag(content: bytes) -> str:
 def _listed(s3: S3Client, bucket: str, key: str) -> dict[str, _Object]:
     """List what is below a key, but for the empty objects that stand for folders."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/")
-    return {
+    found = {
         one["Key"][len(key) + 1 :]: _Object(
             one["Size"], one["ETag"].strip('"'), one["LastModified"].timestamp()
         )
@@ -140,6 +146,14 @@ def _listed(s3: S3Client, bucket: str, key: str) -> dict[str, _Object]:
         for one in page.get("Contents", ())
         if not one["Key"].endswith("/")
     }
+    for name in found:
+        # It becomes a path on the local disk.
+        if not {"", ".", ".."}.isdisjoint(name.split("/")):
+            raise StoreError(
+                f"expected a Zarr store below {key}/ in the bucket {bucket}, found a key that is no"
+                f" path: {name!r}. Look who has put it there."
+            )
+    return found
 
 
 def _require_free(path: Any, old: dict[str, _Object], is_file: bool, replace: bool) -> None:
@@ -347,12 +361,11 @@ def _upload(
     def remove(name: str) -> None:
         s3.delete_object(Bucket=bucket, Key=f"{key}/{name}")
 
-    unfinished = io.BytesIO(json.dumps(_UNFINISHED).encode())
-    s3.put_object(Bucket=bucket, Key=f"{key}/.zgroup", Body=unfinished)
-    stored.append(".zgroup")
-    if _COPY in old:
-        # Some programs know a store by that alone.
-        remove(_COPY)
+    # Some programs know a store by the copy alone.
+    for name in (".zgroup", *{_COPY} & old.keys()):
+        unfinished = io.BytesIO(json.dumps(_UNFINISHED).encode())
+        s3.put_object(Bucket=bucket, Key=f"{key}/{name}", Body=unfinished)
+        stored.append(name)
     _each(put, files)
     now = _listed(s3, bucket, key)
     for name, file in files.items():
@@ -371,8 +384,8 @@ def _upload(
     try:
         saving._upload(s3, root, bucket, f"{key}/.zgroup", oldest)
     except saving._REFUSALS:
-        # If only the answer was lost, it is there.
-        if saving._difference(s3, root, bucket, f"{key}/.zgroup"):
+        # If only the answer was lost, it is there; the size is that of the unfinished one.
+        if not saving._same_content(s3, root, bucket, f"{key}/.zgroup"):
             raise
 
 

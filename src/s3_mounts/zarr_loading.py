@@ -10,7 +10,7 @@ import os
 import tempfile
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseS
 
 from s3_mounts import saving, zarr
 from s3_mounts.errors import StoreError
+from s3_mounts.options import AMAZON, store_name
 from s3_mounts.store import checksums_for, words
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
 
     The mount only says which bucket it is: all is read with boto3, for ``s3fs`` asks three times
     for each object. A cube can be read after the mount has gone. Workers of a Dask cluster need
-    credentials of their own, as for boto3, and no mount.
+    credentials of their own, as for boto3, and no mount. But where a large array is packed or has
+    codecs other than zlib, Iris reads all of the store, through the mount.
 
     Parameters
     ----------
@@ -65,7 +67,8 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
         If there is no whole store: no metadata, or chunks that they promise are missing. Programs
         that leave out chunks without any data, as xarray does, write such stores on purpose. Or if
         the netCDF library lacks a codec: of one that is not zlib, a chunk is read to see. Later,
-        when data are computed, if a chunk cannot be read, or was replaced after the load.
+        when data are computed, if a chunk cannot be read, or was replaced after the load; not where
+        Iris reads through the mount.
 
     Examples
     --------
@@ -84,11 +87,20 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
         try:
             listed = zarr._listed(s3, bucket, key)
             names = [name for name in listed if name.endswith("/.zarray")]
-            newest = max((one.date for one in listed.values()), default=0.0)
-            objects = _Objects(s3, bucket, key, newest)
-            _fetch_metadata(objects, store, listed)
+            objects = _Objects(s3, s3.meta.endpoint_url, s3.meta.region_name, bucket, key)
+
+            def fetch(names: Iterable[str]) -> None:
+                zarr._each(
+                    lambda name: _write(store, name, objects.read(name, listed[name].tag)), names
+                )
+
+            metadata = {name for name in listed if "/.z" in f"/{name}"} - {zarr._COPY}
+            if zarr._COPY in listed:
+                copy = objects.read(zarr._COPY, listed[zarr._COPY].tag)
+                metadata -= _write_copied(store, copy, {n: listed[n].tag for n in metadata})
+            fetch(metadata)
             group = (store / ".zgroup").read_text() if ".zgroup" in listed else "{}"
-            if not names or json.loads(group) != {"zarr_format": 2}:
+            if not names or json.loads(group).get("zarr_format") != 2:
                 raise StoreError(
                     f"expected a Zarr store of format 2 in {path}, found {len(listed)} objects,"
                     f" {len(names)} arrays and {group} in .zgroup."
@@ -103,7 +115,7 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
                     f"{', ...' if missing[3:] else ''}. Iris alone would take them for masked."
                 )
             unusual = {name: chunks[name][:1] for name, array in arrays.items() if _unusual(array)}
-            _fetch(objects, store, itertools.chain(*unusual.values()))
+            fetch(itertools.chain(*unusual.values()))
             for name in filter(unusual.get, unusual):
                 _require_codecs(store, name, arrays[name])
             size = {name: sum(listed[c].size for c in names) for name, names in chunks.items()}
@@ -115,11 +127,11 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
             readers = {name: reader for name, reader in made.items() if reader}
             if len(readers) < len(made):
                 return iris.load_raw(zarr._url(mount_point / inside))
-            _fetch(objects, store, [c for n in chunks if n not in large for c in chunks[n]])
+            fetch(c for n in chunks if n not in large for c in chunks[n])
             # What is no cube of its own, such as a coordinate of two dimensions, is not lazy.
             with warnings.catch_warnings(action="ignore"):
                 lazy = large & {cube.var_name for cube in iris.load_raw(zarr._url(store))}
-            _fetch(objects, store, [c for name in large - lazy for c in chunks[name]])
+            fetch(c for name in large - lazy for c in chunks[name])
             cubes = iris.load_raw(zarr._url(store))
         except saving._REFUSALS as error:
             raise StoreError(
@@ -127,7 +139,9 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
             ) from error
         for cube in cubes:
             if cube.var_name in lazy:
-                cube.data = readers[cube.var_name].lazy()
+                reader = readers[cube.var_name]
+                tags = [listed[name].tag for name in chunks[cube.var_name]]
+                cube.data = reader.lazy(tags)
             else:
                 cube.data  # noqa: B018
             _realise(cube)
@@ -135,34 +149,37 @@ def load_checked(path: str | os.PathLike[str], *, source: str | None = None) -> 
 
 
 class _Objects:
-    """What is below a key, until it is replaced; other processes read it with their own keys."""
+    """What is below a key. Other processes read it with a client and with keys of their own."""
 
-    def __init__(self, s3: S3Client, bucket: str, key: str, newest: float) -> None:
+    def __init__(self, s3: S3Client | None, address: str, region: str, bucket: str, key: str):
         self._s3 = s3
-        self._place = bucket, key, newest
+        self._store = address, region
+        self.place = bucket, key
+        self._process = os.getpid()
 
     def __reduce__(self) -> Any:
-        """Leave the client and its keys behind."""
-        about = self._s3.meta
-        return _Objects._elsewhere, (about.endpoint_url, about.region_name, *self._place)
+        """Leave the client behind, and with it the keys."""
+        return _Objects, (None, *self._store, *self.place)
 
-    @staticmethod
-    def _elsewhere(address: str, region: str, *place: Any) -> _Objects:
-        return _Objects(_client(address, region), *place)
-
-    def read(self, name: str) -> bytes:
-        """Read an object."""
-        bucket, key, newest = self._place
+    def read(self, name: str, tag: str) -> bytes:
+        """Read an object, if it has the ETag that was listed."""
+        bucket, key = self.place
         what = f"{key}/{name} of the bucket {bucket}"
+        # A fork has the connections of its parent, where it would get the answers to others.
+        process = os.getpid()
+        own = self._s3 if self._process == process else None
+        s3 = own or _client(*self._store, process)
         for is_last in (False, False, True):
             try:
-                answer = self._s3.get_object(Bucket=bucket, Key=f"{key}/{name}")
+                answer = s3.get_object(Bucket=bucket, Key=f"{key}/{name}")
                 content = answer["Body"].read()
                 break
             except saving._REFUSALS as error:
                 if is_last or not isinstance(error, _CUT_OFF):
+                    # It may have found no keys.
+                    _client.cache_clear()
                     raise StoreError(f"expected to read {what}, but: {words(error)}.") from error
-        if answer["LastModified"].timestamp() > newest:
+        if answer["ETag"].strip('"') != tag:
             raise StoreError(
                 f"expected {what} to be as it was when the store was loaded, found it replaced"
                 " since. Load the store again."
@@ -171,35 +188,26 @@ class _Objects:
 
 
 @functools.cache
-def _client(address: str, region: str) -> S3Client:
+def _client(address: str, region: str, process: int) -> S3Client:
+    # boto3 finds buckets of other regions only at an address of its own.
+    own = None if store_name(address) == AMAZON else address
     config = checksums_for(address)
-    return boto3.client("s3", endpoint_url=address, region_name=region, config=config)
+    return boto3.client("s3", endpoint_url=own, region_name=region, config=config)
 
 
-def _fetch_metadata(objects: _Objects, store: Path, listed: dict[str, zarr._Object]) -> None:
-    """Download the metadata, in one object where the store has a copy that is not out of date."""
-    names = {name for name in listed if "/.z" in f"/{name}"} - {zarr._COPY}
-    if zarr._COPY in listed:
-        with contextlib.suppress(ValueError, LookupError):
-            copy = json.loads(objects.read(zarr._COPY))["metadata"]
-            for name in names & copy.keys():
-                content = zarr._encoded(copy[name])
-                if zarr._tag(content) == listed[name].tag:
-                    _write(store / name, content)
-                    names.remove(name)
-    _fetch(objects, store, names)
+def _write_copied(store: Path, copy: bytes, tags: Mapping[str, str]) -> set[str]:
+    """Write what the copy of the metadata has, where it is not out of date, and name that."""
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+        contents = {n: zarr._encoded(v) for n, v in json.loads(copy)["metadata"].items()}
+        known = {n for n in tags.keys() & contents.keys() if zarr._tag(contents[n]) == tags[n]}
+        for name in known:
+            _write(store, name, contents[name])
+        return known
+    return set()
 
 
-def _fetch(objects: _Objects, store: Path, names: Iterable[str]) -> None:
-    """Download objects of a store."""
-
-    def fetch(name: str) -> None:
-        _write(store / name, objects.read(name))
-
-    zarr._each(fetch, names)
-
-
-def _write(file: Path, content: bytes) -> None:
+def _write(store: Path, name: str, content: bytes) -> None:
+    file = store / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
 
@@ -251,6 +259,7 @@ class _Chunks:
     def of(cls, objects: _Objects, path: str, name: str, local: Path) -> _Chunks | None:
         """Make it from the metadata, or None where more than this is needed to read it."""
         import numpy as np
+        from netCDF4 import default_fillvals
 
         array = json.loads((local / ".zarray").read_text())
         try:
@@ -262,34 +271,38 @@ class _Chunks:
         simple = codec in (None, "zlib") and dtype.kind in "iuf" and array["order"] == "C"
         if not simple or array["filters"] or _CODING & attributes.keys():
             return None
-        # As netCDF4 does: a byte is masked only on request.
-        masked = "_FillValue" in attributes or dtype.itemsize > 1
-        fill = (
-            dtype.type(array["fill_value"]) if masked and array["fill_value"] is not None else None
-        )
+        # As netCDF4 does: what the array has is for chunks that are missing, unless it is named.
+        fill = None
+        if "_FillValue" in attributes and array["fill_value"] is not None:
+            fill = dtype.type(array["fill_value"])
+        elif "_FillValue" not in attributes and dtype.itemsize > 1:
+            fill = dtype.type(default_fillvals[dtype.str[1:]])
         separator = array.get("dimension_separator", ".")
         sizes = array["shape"], array["chunks"]
         compressed = codec == "zlib"
         return cls(objects, path, name, separator, compressed, dtype, *sizes, fill)
 
-    def lazy(self) -> Any:
-        """Make a lazy array."""
+    def lazy(self, tags: list[str]) -> Any:
+        """Make a lazy array of chunks that have these ETags."""
         import dask.array as da
         import numpy as np
 
         sizes = zip(self.shape, self.chunks, strict=True)
         pieces = tuple((*[c] * (n // c), *([n % c] if n % c else [])) for n, c in sizes)
         meta = np.ma.masked_array(np.empty((0,) * len(pieces), self.dtype), mask=True)
-        make: Any = da.map_blocks
-        return make(self, chunks=pieces, dtype=self.dtype, meta=meta)
+        # Each chunk gets its own one, since a worker gets this reader again with each.
+        expected = np.array(tags).reshape([len(piece) for piece in pieces])
+        make: Any = da
+        by_chunk = make.from_array(expected, chunks=1)
+        return make.map_blocks(self, by_chunk, chunks=pieces, dtype=self.dtype, meta=meta)
 
-    def __call__(self, block_info: Any = None) -> Any:
+    def __call__(self, tag: Any, block_info: Any = None) -> Any:
         """Read a chunk."""
         import numpy as np
 
         about = block_info[None]
         place = self.separator.join(map(str, about["chunk-location"]))
-        content = self.objects.read(f"{self.name}/{place}")
+        content = self.objects.read(f"{self.name}/{place}", tag.item())
         content = zlib.decompress(content) if self.compressed else content
         whole = np.frombuffer(content, self.dtype).reshape(self.chunks)
         data = whole[tuple(map(slice, about["chunk-shape"]))].copy()
