@@ -16,6 +16,8 @@ from s3_mounts import StoreError, mount_table, unmount
 from s3_mounts.options import endpoint_options, endpoint_url, prefix_options
 from s3_mounts.store import require_bucket
 
+_KEYS = {"aws_access_key_id", "aws_secret_access_key"}
+_CREDENTIALS = _KEYS | {"aws_session_token"}
 _UNIT_SECTIONS = {"Automount", "Install", "Mount", "Path", "Service", "Socket", "Timer", "Unit"}
 
 
@@ -63,6 +65,28 @@ def parse_ini(text: str) -> configparser.ConfigParser:
     if empty or not parser.sections():
         raise ValueError(f"expected sections with keys, found {text!r}")
     return parser
+
+
+def parse_profiles(text: str) -> None:
+    """Accept a ``~/.aws/credentials`` that has keys for whoever names no profile.
+
+    Parameters
+    ----------
+    text : str
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, has no such keys, or a setting that boto3 does not know.
+    """
+    profiles = parse_ini(text)
+    if not profiles.has_section("default"):
+        raise ValueError(f"expected a profile 'default', found {profiles.sections()}")
+    for profile in profiles.sections():
+        other = profiles[profile].keys() - _CREDENTIALS
+        if other or not profiles[profile].keys() >= _KEYS:
+            raise ValueError(f"expected {_KEYS} in [{profile}], found {list(profiles[profile])}")
 
 
 def parse_unit(text: str) -> None:

@@ -126,7 +126,7 @@ VERIFIERS: dict[str, Callable[[Block, Example, Reader], str | None]] = {
     "console": run_session,
     "bash": run_script,
     "fstab": mount,
-    "ini": parse(configuration.parse_ini),
+    "ini": parse(configuration.parse_profiles),
     "systemd": parse(configuration.parse_unit),
     "toml": parse(configuration.parse_toml),
     "yaml": parse(configuration.parse_yaml),

@@ -4,6 +4,7 @@ import pytest
 
 from proof import configuration
 
+KEYS = "aws_access_key_id = a\naws_secret_access_key = b"
 FSTAB = "{} /home/you/my_bucket fuse.s3fs {} 0 0"
 
 
@@ -14,6 +15,8 @@ FSTAB = "{} /home/you/my_bucket fuse.s3fs {} 0 0"
         (configuration.parse_yaml, "a: [1]", "a: [1"),
         (configuration.parse_ini, "[default]\na = b", "a = b"),
         (configuration.parse_ini, "[default]\na = b", "[default]"),
+        (configuration.parse_profiles, f"[default]\n{KEYS}", f"[defaultx]\n{KEYS}"),
+        (configuration.parse_profiles, f"[default]\n{KEYS}", f"[default]\nx{KEYS}"),
         (configuration.parse_unit, "[Unit]\nAfter=a\nAfter=b", "[Unti]\nAfter=a"),
         (configuration.parse_unit, "[Service]\nExecStart=/bin/s3fs", "[Service]\nexec_start=a"),
     ],
