@@ -38,7 +38,7 @@ def test_what_you_take_home_never_imports_the_stage(path):
 def test_what_you_take_home_is_small():
     """What needs more than boto3 and psutil is counted apart; saving imports Iris where it is."""
     lines = {path.stem: len(path.read_text().splitlines()) for path in CORE}
-    assert lines.pop("zarr") + lines.pop("zarr_loading") <= 720
+    assert lines.pop("zarr") + lines.pop("zarr_loading") <= 760
     assert lines.pop("dask") <= 80
     assert sum(lines.values()) <= 2400
 

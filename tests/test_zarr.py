@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import shutil
+import threading
 import warnings
 from pathlib import Path
 
@@ -844,6 +845,19 @@ def test_edge_chunks_and_packed_data_are_read_as_iris_reads_them(folder, keyword
     np.testing.assert_array_equal(found.data.mask, expected.data.mask)
     assert expected.data.mask.any()
     assert (found[1:3, 5, 160:180].data == expected.data[1:3, 5, 160:180]).all()
+
+
+def test_the_netcdf_library_is_used_by_one_thread_at_a_time(tmp_path):
+    """It is not made for several; Iris takes a lock, and so does whoever else uses it here."""
+    iris.save(a_cube(), tmp_path / "x.nc")
+    files = (tmp_path / "x.nc", tmp_path / "x.zarr")
+    other = threading.Thread(target=zarr._make_store, args=files)
+    with zarr.netcdf_lock():
+        other.start()
+        other.join(0.5)
+        assert not (tmp_path / "x.zarr").exists()
+    other.join()
+    assert (tmp_path / "x.zarr" / ".zgroup").exists()
 
 
 def test_a_large_coordinate_is_read(folder):

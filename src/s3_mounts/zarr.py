@@ -8,6 +8,7 @@ its attributes are written once more, and it is compared with the file in full b
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import itertools
 import json
@@ -194,7 +195,7 @@ def _make_store(file: Path, store: Path) -> None:
     """Make a store of a netCDF-4 file, and raise an error where it differs."""
     from netCDF4 import Dataset
 
-    with Dataset(file) as source:
+    with netcdf_lock(), Dataset(file) as source:
         source.set_auto_maskandscale(False)
         with Dataset(_url(store), "w") as target:
             _copy(source, target)
@@ -215,6 +216,12 @@ def _make_store(file: Path, store: Path) -> None:
             f" text in {', '.join(text)}. Remove that, if others are to read it.",
             stacklevel=5,
         )
+
+
+def netcdf_lock() -> Any:
+    """Keep other threads out of the netCDF library, which is not made for several; so does Iris."""
+    iris = importlib.import_module("iris.fileformats.netcdf._thread_safe_nc")
+    return iris._GLOBAL_NETCDF4_LOCK
 
 
 def _attributes(part: Any) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def _require_codecs(store: Path, name: str, array: dict[str, Any]) -> None:
     """Read a value of an array, whose first chunk is there, to see whether its codecs are known."""
     from netCDF4 import Dataset
 
-    with Dataset(zarr._url(store)) as found:
+    with zarr.netcdf_lock(), Dataset(zarr._url(store)) as found:
         try:
             found[name][(0,) * len(array["shape"])]
         except RuntimeError as error:
