@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -36,6 +37,19 @@ def test_absolute_does_not_look_into_a_mount_that_hangs(sandbox, mount_point):
     process.suspend()
     assert mount_table.absolute(mount_point) == mount_point
     mount_table.abandon(mount_point)
+
+
+def test_a_number_that_another_mount_gets_meanwhile_finds_nobody(sandbox, mount_point, monkeypatch):
+    """Nobody's s3fs must be taken, and ended, for that of a mount that has just gone."""
+    mount(sandbox.source, mount_point)
+    (theirs,) = mount_table.servers(mount_point)
+    gone = dataclasses.replace(mount_table.topmost(mount_point), path=mount_point.parent / "gone")
+    answers = iter([gone])
+    real = mount_table.topmost
+    monkeypatch.setattr(mount_table, "topmost", lambda path: next(answers, None) or real(path))
+    assert mount_table.servers(gone.path) == []
+    assert theirs.is_running()
+    unmount(mount_point)
 
 
 def test_a_folder_with_a_mount_in_it_is_never_removed(sandbox, mount_point, monkeypatch):

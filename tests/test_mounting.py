@@ -165,6 +165,15 @@ def test_a_mount_whose_s3fs_has_died(sandbox, mount_point):
     assert nothing_is_left(mount_point)
 
 
+def test_what_s3fs_has_started_ends_with_it(sandbox, mount_point, fake_program):
+    """An ordinary user's s3fs has another program mount, which would go on without it."""
+    fake_program("s3fs", "sleep 61.375 & exec sleep 61.375")
+    with pytest.raises(StoreError, match="no-such-bucket"):
+        mount("no-such-bucket", mount_point, ["retries=1"])
+    found = [p for p in psutil.process_iter(["cmdline"]) if "61.375" in (p.info["cmdline"] or "")]
+    assert not found
+
+
 def test_exit_status_0_without_a_mount(sandbox, mount_point, fake_program):
     fake_program("s3fs", "echo cannot do that; exit 0")
     with pytest.raises(

@@ -26,8 +26,7 @@ from pathlib import Path
 
 VARIABLE = "S3_MOUNTS_GUARDED_BY"  # the environment variable that carries the mark
 
-MTAB = "/etc/mtab"
-"""A system made by debootstrap has none, and without it fusermount serves root alone."""
+MTAB = "/etc/mtab"  # debootstrap makes none, and without it fusermount serves root alone
 
 STORE_LIMIT = 20  # seconds for s3fs to store what it has and to unmount
 APPEAR_LIMIT = 1  # seconds for an s3fs to appear that was starting when its parent ended

@@ -107,11 +107,13 @@ def servers(mount_point: Path) -> list[psutil.Process]:
     entry = topmost(mount_point)
     # The kernel numbers the connection between a mount and its process. Where it does not tell the
     # number, and where nothing is mounted any more or yet, the command line says who it is.
-    return (entry and _serving(entry)) or [
+    found = (entry and _serving(entry)) or [
         process
         for process, connections in _s3fs_processes()
         if (not entry or None in connections) and mount_point == _arguments(process)[1]
     ]
+    # If it has gone meanwhile, the number may be that of another mount.
+    return found if topmost(mount_point) == entry else servers(mount_point)
 
 
 def _serving(entry: Entry) -> list[psutil.Process]:

@@ -11,6 +11,7 @@ import fcntl
 import gc
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -34,24 +35,19 @@ from s3_mounts.options import (
 from s3_mounts.program import find_s3fs, require_fuse
 
 _POLL = 0.002
-_SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")
-"""What s3fs writes into its log with the option ``curldbg``."""
+_SECRET = re.compile(r"(?i)((?:x-amz-security-token|authorization):).*")  # logged with curldbg
 
-# Limits of time, in seconds: for a killed process to end; for a mount to come off after an error.
-KILL_LIMIT = 5
-ERROR_LIMIT = 2
+KILL_LIMIT = 5  # seconds for a killed process to end
+ERROR_LIMIT = 2  # seconds for a mount to come off after an error
 
-NOT_ASKED = frozenset(
-    [
-        *("credlib", "ecs", "iam_role", "ibm_iam_auth", "ibm_iam_endpoint", "imdsv1only"),
-        *("cipher_suites", "ipresolve", "proxy", "proxy_cred_file", "ssl_client_cert"),
-        *("host", "servicepath", "sigv2", "ssl_verify_hostname"),
-    ]
-)
+NOT_ASKED = {
+    *("credlib", "ecs", "host", "iam_role", "ibm_iam_auth", "ibm_iam_endpoint", "imdsv1only"),
+    *("cipher_suites", "ipresolve", "proxy", "proxy_cred_file", "servicepath", "sigv2"),
+    *("ssl_client_cert", "ssl_verify_hostname"),
+}
 """Options of s3fs that change how it asks a store, and that nothing here can do alike."""
 
-_children: list[subprocess.Popen[bytes]] = []
-"""The s3fs processes that this one has started, to be reaped when they have ended."""
+_children: list[subprocess.Popen[bytes]] = []  # every s3fs started here, to be reaped at its end
 
 
 @dataclass(frozen=True, repr=False)
@@ -307,9 +303,14 @@ def _problem(process: subprocess.Popen[bytes], mount_point: Path, deadline: floa
 
 
 def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
-    process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(KILL_LIMIT)
+    if process.poll() is None:
+        # With what mounts for an ordinary user's s3fs, which would go on without it.
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(KILL_LIMIT)
+            for _ in range(100):
+                os.killpg(process.pid, 0)
+                time.sleep(KILL_LIMIT / 100)
     mount_table.abandon(mount_point)
     guardian.release(mount_point)
 

@@ -12,8 +12,7 @@ from s3_mounts.program import find_s3fs, s3fs_version
 AMAZON = "https://s3.amazonaws.com"
 _COMPAT_DIR_SINCE = (1, 93)
 _RENAMED_IN = (1, 96)
-_MISSED_SINCE = (1, 95)
-"""The oldest version that was seen to report, in every read, what the store no longer has."""
+_MISSED_SINCE = (1, 95)  # the oldest seen to report, in every read, what the store no longer has
 
 
 def option_values(options: Iterable[str]) -> dict[str, str]:

@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
 _REFUSALS = (ClientError, BotoCoreError, Boto3Error, ResponseParserError, OSError)
 _PART = 8 * 2**20
-_MOST_PARTS = 10_000
-"""Of one upload, see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
+_MOST_PARTS = 10_000  # see https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _MOST_LINKS = 40  # as the kernel allows in a path
 _PIECE = 2**20
 LOOK_LIMIT = 20  # seconds for a mount to show a file
