@@ -174,6 +174,22 @@ def test_what_s3fs_has_started_ends_with_it(sandbox, mount_point, fake_program):
     assert not found
 
 
+def test_what_may_not_be_ended_is_waited_for(sandbox, mount_point, monkeypatch):
+    """What mounts for an ordinary user runs as root."""
+    answers = iter([PermissionError, PermissionError, ProcessLookupError])
+    real = os.killpg
+
+    def killpg(group, number):
+        if not number:
+            raise next(answers)
+        real(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    with pytest.raises(StoreError, match="no-such-bucket"):
+        mount("no-such-bucket", mount_point)
+    assert not list(answers)
+
+
 def test_exit_status_0_without_a_mount(sandbox, mount_point, fake_program):
     fake_program("s3fs", "echo cannot do that; exit 0")
     with pytest.raises(

@@ -304,12 +304,13 @@ def _problem(process: subprocess.Popen[bytes], mount_point: Path, deadline: floa
 
 def _give_up(process: subprocess.Popen[bytes], mount_point: Path) -> None:
     if process.poll() is None:
-        # With what mounts for an ordinary user's s3fs, which would go on without it.
+        # What mounts for an ordinary user's s3fs goes on without it; as root, if it may do so.
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(KILL_LIMIT)
             for _ in range(100):
-                os.killpg(process.pid, 0)
+                with contextlib.suppress(PermissionError):
+                    os.killpg(process.pid, 0)
                 time.sleep(KILL_LIMIT / 100)
     mount_table.abandon(mount_point)
     guardian.release(mount_point)
@@ -320,9 +321,8 @@ def _words(log: IO[bytes]) -> str:
     said = log.read().decode(errors="replace")
     lines = _SECRET.sub(r"\1 ...", said).splitlines()
     telling = [re.sub(r"^\S+Z ", "", line) for line in lines if "[INF]" not in line]
-    if not telling:
-        return "s3fs itself said nothing about it."
-    return "s3fs said:\n  " + "\n  ".join(telling[-5:])
+    said = "\n  ".join(["s3fs said:", *telling[-5:]])
+    return said if telling else "s3fs itself said nothing about it."
 
 
 def unmount(path: str | os.PathLike[str], *, lazy: bool = False, timeout: float = 20) -> None:

@@ -155,7 +155,7 @@ colours = ["tab:orange", "gold", "tab:cyan", "tab:blue"]
 for column, (axes, question) in enumerate(zip(panels, counts, strict=True)):
     bars = axes.barh(list(ways), moved[:, column], color=colours)
     labels = [
-        f"{mb:.3g} MB\n{number} requests"
+        f"{mb:.3g} MB\n{number} request{'s' if number > 1 else ''}"
         for mb, number in zip(moved[:, column], asked[:, column], strict=True)
     ]
     axes.bar_label(
