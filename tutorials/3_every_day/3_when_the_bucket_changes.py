@@ -142,6 +142,10 @@ for _ in range(2):
 # %%
 # **The first copy is cut off at the old size, without an error.**
 # It happens once, since opening the file has told ``s3fs`` the new size.
+# On a busy machine it may not happen at all, for the kernel remembers a size for one second.
+#
+# .. tested-by:: tests/evidence/test_copies.py::test_a_copy_of_a_file_that_has_grown_is_cut_off_without_an_error
+#
 # Iris opens a file several times while it loads it, so the first opening mends it for the others:
 
 publish("growing.pp", 40)
