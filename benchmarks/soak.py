@@ -207,7 +207,7 @@ def main() -> None:
     version = "{}.{}".format(*s3fs_version(find_s3fs()))
     rows = results.read("soak").get(ROWS, {})
     for what, found in result.items():
-        rows.setdefault(what, {})[version] = found
+        rows[what] = dict(sorted((rows.get(what, {}) | {version: found}).items()))
     results.write("soak", {ROWS: rows})
     print(json.dumps(result))
 
