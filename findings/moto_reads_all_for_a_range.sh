@@ -3,7 +3,7 @@
 # expected: A range costs the server what is asked for, or the server keeps what it has.
 # versions: moto 5.2.5, boto3 1.44.8
 # seen: 2026-11-28
-# matters: Seconds measured on moto say nothing about a store, least of all for sparse reads of large files: count requests and bytes. Where the objects fit in memory, `MOTO_S3_DEFAULT_KEY_BUFFER_SIZE` keeps larger ones there.
+# matters: What a sparse read of a large object takes on moto grows with the object, not with what is read: count requests and bytes there, not seconds.
 # page: explanation/how_the_site_is_built
 # output:
 #   an object of 64 MiB, its first byte: 64 MiB read from a file
