@@ -23,6 +23,7 @@ from botocore.exceptions import EndpointConnectionError, IncompleteReadError, No
 from distributed import Client
 from iris.coords import AncillaryVariable, AuxCoord, CellMeasure, CellMethod, DimCoord
 
+from benchmarks import zarr_requests
 from s3_mounts import (
     MountPointError,
     SaveError,
@@ -871,6 +872,18 @@ def test_a_large_coordinate_is_read(folder):
 
 
 # -- What it costs ---------------------------------------------------------------------------------
+
+
+def test_the_benchmark_can_have_chunks_read_through_a_mount(sandbox, mount_point, monkeypatch):
+    cube = large_cube()
+    with mount(sandbox.source, mount_point) as folder:
+        save_cube(cube, folder / "x.zarr", **by_field(cube))
+    with mount(sandbox.source, mount_point) as folder:
+        monkeypatch.setattr(zarr_loading._Objects, "read", zarr_requests.through(folder))
+        (found,) = load_checked(folder / "x.zarr")
+        with sandbox.traffic() as traffic:
+            np.testing.assert_array_equal(found[2].data, cube[2].data)
+    assert traffic.requests > 1
 
 
 def test_what_a_save_and_a_load_cost(sandbox, mount_point, temporary):
