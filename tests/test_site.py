@@ -423,6 +423,7 @@ def test_a_changed_answer_and_a_lost_block_fail_the_build(site):
     said = f"tutorials/1_first_steps/1_your_first_bucket.py:{cell}: what this cell says"
     assert said in built.stdout
     assert "+ Lazy before it is drawn: True" in built.stdout
+    assert built.stdout.count("The lesson is run once more.") == 1
     lost = len(originals[home].splitlines()) + 4
     assert "docs/how_to/run_a_lesson.rst" not in built.stdout.partition("WARNING")[2]
     assert f"docs/how_to/index.rst:{lost}: '$ ls'" in built.stdout
@@ -470,6 +471,36 @@ def test_a_lesson_is_added_as_one_file(site):
     assert "seconds to run, as measured in this build" in text
     index = (site / "build" / "html" / "tutorials" / "index.html").read_text()
     assert "A lesson that is new" in index
+
+
+def test_a_lesson_that_says_something_else_once_is_run_again(site):
+    """As on a machine that has stalled; the site says which."""
+    lesson = site / "tutorials" / "1_first_steps" / "4_new.py"
+    answers = site / "proof" / "expected" / "1_first_steps" / "4_new.txt"
+    stalled = site.parent / "stalled"
+    stall = f"stalled = Path({str(stalled)!r})\nprint(stalled.exists())\nstalled.touch()\n"
+    lesson.write_text(
+        NEW_LESSON.replace("sandbox.stop()", f"{stall}sandbox.stop()").replace(
+            "os\n", "os\nfrom pathlib import Path\n", 1
+        )
+    )
+    answers.write_text("['air_temp.pp']\nTrue\n")
+    page = site / "build" / "html" / "verification.html"
+    try:
+        first = build(site)
+        told = html.unescape(page.read_text())
+        stalled.unlink()
+        again = build(site)
+        told_again = html.unescape(page.read_text())
+    finally:
+        lesson.unlink()
+        answers.unlink()
+    assert first.returncode == 0, first.stdout
+    assert first.stdout.count("The lesson is run once more.") == 1
+    assert "- True\n+ False\nThe lesson is run once more." in first.stdout
+    assert re.search(r"Of <a [^>]*>A lesson that is new</a> you see the second run\.", told)
+    assert again.returncode == 0, "it is not run: nothing has changed"
+    assert told_again == told
 
 
 def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):

@@ -9,6 +9,7 @@ If there is no such file, the build writes it and fails, so that somebody looks 
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from docutils import nodes
-from lessons import CELL
+from lessons import CELL, run_again
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -100,21 +101,43 @@ def cells(doctree: nodes.document) -> Iterator[tuple[int, str]]:
             yield line, re.sub(r"(?s)<style>.*?</style>|<[^>]*>", "", text)
 
 
-def compare_lessons(app: Sphinx, env: BuildEnvironment) -> None:
-    """Compare all lessons, those also that were not run again in this build."""
+def compare_lessons(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Compare all lessons, those also that were not run in this build.
+
+    Those that say something else than expected are run once more, when nothing else is running.
+    What they say then counts: a size that the kernel remembers for one second is another answer
+    where a machine stalls.
+    """
     if app.config.lessons_problem:
-        return
+        return []
+    again = _different(app, env)
+    if again:
+        for warning in again.values():
+            print(f"\n{warning}\nThe lesson is run once more.", flush=True)
+        run_again(app, env, list(again))
+        for warning in _different(app, env).values():
+            logger.warning("%s", warning)
+    return list(again)
+
+
+def _different(app: Sphinx, env: BuildEnvironment) -> dict[str, str]:
+    """Find the lessons that say something else than expected, and say what."""
     raised = {
         Path(script).resolve() for script in app.config.sphinx_gallery_conf["failing_examples"]
     }
+    found = {}
     for docname in sorted(env.found_docs):
         lesson = ROOT / f"{docname}.py"
         if lesson in RUN and lesson not in raised:
-            compare_lesson(Path(f"{docname}.py"), list(cells(env.get_doctree(docname))))
+            # Sphinx's own get_doctree() would go on to give the page as it is now.
+            page = Path(app.doctreedir, f"{docname}.doctree").read_bytes()
+            said = list(cells(pickle.loads(page)))
+            found[docname] = compare_lesson(Path(f"{docname}.py"), said)
+    return {docname: warning for docname, warning in found.items() if warning}
 
 
-def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
-    """Warn of every cell of a lesson that does not say what is expected.
+def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> str:
+    """Tell the first cell of a lesson that does not say what is expected.
 
     Parameters
     ----------
@@ -122,42 +145,38 @@ def compare_lesson(lesson: Path, said: list[tuple[int, str]]) -> None:
         The script, relative to the project.
     said : list of tuple
         See `cells`.
+
+    Returns
+    -------
+    str
+        A warning, or nothing.
     """
     path = EXPECTED / lesson.relative_to(GALLERY.name).with_suffix(".txt")
+    name = path.relative_to(ROOT)
     if not path.exists():
-        if not said:  # It was not run: another one is, and this one is new.
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("# %%\n".join(f"{text.strip()}\n" for _, text in said))
-        logger.warning(
-            "there was no %s. It is written now: look at it, put '...' or '<2..5>' in place of"
-            " what varies, and build again.",
-            path.relative_to(ROOT),
-        )
-        return
+        if said:  # Otherwise it was not run: another one is, and this one is new.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("# %%\n".join(f"{text.strip()}\n" for _, text in said))
+            logger.warning(
+                "there was no %s. It is written now: look at it, put '...' or '<2..5>' in place of"
+                " what varies, and build again.",
+                name,
+            )
+        return ""
     wanted = expected_with(record.versions(), path.read_text()).split("# %%\n")
     if len(said) != len(wanted):
-        logger.warning(
-            "%s: expected %d cells that say or draw something, as %s has them, found %d.",
-            lesson,
-            len(wanted),
-            path.relative_to(ROOT),
-            len(said),
+        return (
+            f"{lesson}: expected {len(wanted)} cells that say or draw something, as {name} has"
+            f" them, found {len(said)}."
         )
-    for (line, text), want in zip(said, wanted, strict=False):
+    for (line, text), want in zip(said, wanted, strict=True):
         different = difference(want, text.strip())
         if different:
-            logger.warning(
-                "%s:%d: what this cell says is not what %s expects:\n%s",
-                lesson,
-                line,
-                path.relative_to(ROOT),
-                different,
-            )
-            return
+            return f"{lesson}:{line}: what this cell says is not what {name} expects:\n{different}"
+    return ""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect to the build."""
-    app.connect("env-updated", compare_lessons)
+    """Connect to the build, before what tells of all pages."""
+    app.connect("env-updated", compare_lessons, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ sphinx-gallery runs a lesson again when its script has changed, and several at o
 its own, where Sphinx has ``-j``. This extension adds:
 
 - lessons are run again, all of them, when the helper or a tool below it has changed;
+- those that `expected` names are run once more;
 - one S3 server serves all lessons of a process, and nothing of a lesson is left after it;
 - each lesson's page tells at its top how long the lesson took;
 - other pages can show a lesson's figures;
@@ -26,7 +27,9 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst.directives.images import Figure
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+from sphinx_gallery.gen_gallery import generate_gallery_rst
 
 from proof import record
 from proof.build import was_run
@@ -66,13 +69,39 @@ def choose_processes(app: Sphinx) -> None:
     sphinx-gallery asks for loky. When Sphinx is interrupted, that kills whatever a worker has
     started, also what cleans up after a lesson; and its workers outlive Sphinx.
     """
-    if all(map(was_run, RUN)):
-        app.config.sphinx_gallery_conf["parallel"] = False
-    else:
+    several = app.parallel > 1 and not all(map(was_run, RUN))
+    app.config.sphinx_gallery_conf["parallel"] = several and app.parallel
+    if several:
         from joblib import register_parallel_backend
         from joblib.parallel import BACKENDS
 
         register_parallel_backend("loky", BACKENDS["multiprocessing"])
+
+
+def run_again(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Run lessons once more, read their pages again, and note which."""
+    conf = app.config.sphinx_gallery_conf
+    for docname in docnames:
+        Path(app.srcdir, f"{docname}.py.md5").unlink(missing_ok=True)
+    choose_processes(app)
+    counted = {kind: list(conf[kind]) for kind in ("passing_examples", "stale_examples")}
+    generate_gallery_rst(app)
+    conf.update(counted)
+    for docname in docnames:
+        app.events.emit("env-purge-doc", env, docname)
+        env.clear_doc(docname)
+        app.builder.read_doc(docname)
+    env.lessons_run_twice = sorted({*twice(env), *docnames})
+
+
+def twice(env: BuildEnvironment) -> list[str]:
+    """List the pages of lessons that were run once more, see `run_again`."""
+    return getattr(env, "lessons_run_twice", [])
+
+
+def forget_twice(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    """Take away a page that is read anew."""
+    env.lessons_run_twice = [name for name in twice(env) if name != docname]
 
 
 def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
@@ -167,6 +196,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("lessons_problem", None, "env", types=(str, type(None)))
     app.connect("builder-inited", forget_stale_lessons, priority=100)
     app.connect("builder-inited", choose_processes, priority=110)
+    app.connect("env-purge-doc", forget_twice)
     app.connect("doctree-read", complete_page)
     app.connect("build-finished", stop_server, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

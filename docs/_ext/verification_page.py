@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 import beside
+import lessons
 import tables
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -46,6 +47,7 @@ def told(env: BuildEnvironment) -> str:
     whole = {
         "summary": summary(pages),
         "dates": env.verified_dates,
+        "run twice": lessons.twice(env),
         "versions": record.versions(),
         "titles": {name: _title(env, name) for name in pages},
         "pages": pages,
@@ -96,6 +98,9 @@ def _totals(app: Sphinx) -> list[nodes.Node]:
     else:
         note = nodes.paragraph("", "The blocks of the pages were not run before this build.")
         paragraphs = [nodes.warning("", note), *paragraphs]
+    for docname in lessons.twice(env):
+        paragraphs.append(nodes.paragraph("", "Of ", _link(app, docname)))
+        paragraphs[-1] += nodes.Text(" you see the second run.")
     if app.config.lessons_problem:
         note = nodes.paragraph("", f"Lessons were not run. {app.config.lessons_problem}")
         paragraphs = [nodes.warning("", note), *paragraphs]

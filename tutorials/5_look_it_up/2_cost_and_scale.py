@@ -107,6 +107,7 @@ for label, options in {
 # Reading does not fill the memory: what is fetched goes to the disk, into the cache or into a
 # temporary file.
 # There are more threads than those that fetch: FUSE has some of its own, to answer the kernel.
+# It starts another one whenever all are busy, so the number depends on how busy the machine is.
 #
 # What each task asks of the store
 # --------------------------------
