@@ -71,6 +71,42 @@ def test_an_answer_that_the_client_breaks_off_counts_only_for_what_was_sent(sand
     assert 1000 <= traffic.bytes_down < size / 2
 
 
+def test_ranges_and_copies_of_a_large_object_cost_the_server_no_more_than_small_ones(
+    server, sandbox
+):
+    """moto alone keeps it in a file, reads it whole for each range, and gives it to each copy."""
+    (listening,) = [c for c in connections(server.url) if c.status == psutil.CONN_LISTEN]
+    process = psutil.Process(listening.pid)
+    s3, size = sandbox.client, 64 * 2**20
+    before = process.memory_info().rss
+    s3.put_object(Bucket=sandbox.bucket, Key="large", Body=bytes(range(256)) * (size // 256))
+    read = process.io_counters().read_chars
+    for number in range(10):
+        first = number * size // 10
+        part = s3.get_object(Bucket=sandbox.bucket, Key="large", Range=f"bytes={first}-{first + 1}")
+        assert part["Body"].read() == bytes([first % 256, (first + 1) % 256])
+        source = {"Bucket": sandbox.bucket, "Key": "large"}
+        s3.copy_object(Bucket=sandbox.bucket, Key=f"copy_{number}", CopySource=source)
+    assert process.io_counters().read_chars - read < size / 10
+    assert process.memory_info().rss - before < 4 * size
+    assert sandbox.sizes()["copy_9"] == size
+
+
+def test_a_body_that_is_cut_off_is_not_stored(sandbox, server):
+    address = sandbox.client.generate_presigned_url(
+        "put_object", Params={"Bucket": sandbox.bucket, "Key": "cut_off"}
+    )
+    host, port = server.url.removeprefix("http://").split(":")
+    with sandbox.traffic() as traffic, socket.create_connection((host, int(port))) as writer:
+        path = address.removeprefix(server.url)
+        writer.sendall(f"PUT {path} HTTP/1.1\r\nHost: {host}:{port}\r\n".encode())
+        writer.sendall(b"Content-Length: 1000\r\n\r\n" + bytes(10))
+        writer.shutdown(socket.SHUT_WR)
+        assert b" 400 " in writer.makefile("rb").readline()
+    assert "cut_off" not in sandbox.sizes()
+    assert (traffic.operations, traffic.bytes_up) == ({"PutObject": 1}, 10)
+
+
 def test_the_count_is_that_of_the_log(server):
     before = server.settle()
     urllib.request.urlopen(server.url).close()

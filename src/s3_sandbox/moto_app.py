@@ -11,6 +11,7 @@ The input ends when the parent closes it, or when the parent is gone for whateve
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import threading
@@ -18,14 +19,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
+import moto.s3.models
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 from s3_sandbox.folders import abandon_below, remove_folder
@@ -40,30 +39,31 @@ _PIECE = 65_536
 _ERROR_CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
 
 
-class _CountingInput:
-    """A request body that knows how much of it was read."""
+class _Content:
+    """What moto keeps an object in: a file that gives all that is in it as it is, never a copy."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.count = 0
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._content = b""
+        self._position = 0
 
-    def read(self, size: int = -1) -> bytes:
-        return self._counted(self._stream.read(size))
+    def seek(self, position: int) -> None:
+        self._position = position
 
-    def readline(self, size: int = -1) -> bytes:
-        return self._counted(self._stream.readline(size))
+    def truncate(self) -> None:
+        self._content = self._content[: self._position]
 
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def write(self, content: bytes) -> None:
+        self._content = self._content[: self._position] + content
+        self._position = len(self._content)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.readline, b"")
+    def read(self, size: int | None = None) -> bytes:
+        start = self._position
+        end = len(self._content) if size is None else min(start + size, len(self._content))
+        self._position = end
+        return self._content[start:end]
 
-    def _counted(self, data: bytes) -> bytes:
-        self.count += len(data)
-        return data
+    def close(self) -> None:
+        self._content = b""
 
 
 class RequestLog:
@@ -113,7 +113,7 @@ class RequestLog:
     def _forward(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         status = 0
         sent = 0
-        received = environ["wsgi.input"] = _CountingInput(environ["wsgi.input"])
+        received = 0
 
         def note_status(line: str, *arguments: Any) -> Any:
             nonlocal status
@@ -134,15 +134,29 @@ class RequestLog:
             number = self._active + len(self._finished)
             self._active += 1
         try:
+            received = _read_at_once(environ)
             for chunk in application(environ, note_status):
                 for piece in _pieces(chunk):
                     yield piece
                     sent += len(piece)
         finally:
-            request = Request(bucket, key, operation, status, sent, received.count, signed_by)
+            request = Request(bucket, key, operation, status, sent, received, signed_by)
             with self._lock:
                 self._active -= 1
                 self._finished.append((number, request))
+
+
+def _read_at_once(environ: WSGIEnvironment) -> int:
+    """Read a request's body, of which moto would make three copies; return its length."""
+    whole = (
+        None if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+    )
+    body = environ["wsgi.input"].read(whole)
+    environ["wsgi.input"] = io.BytesIO(body)
+    # Without this, moto compares what it reads with the length, and refuses what is cut off.
+    if whole == len(body):
+        environ["wsgi.input_terminated"] = True
+    return len(body)
 
 
 def _failing(status: int) -> WSGIApplication:
@@ -150,7 +164,6 @@ def _failing(status: int) -> WSGIApplication:
     body = f"<Error><Code>{code}</Code><Message>planted</Message></Error>".encode()
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
         start_response(f"{status} {code}", headers)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
@@ -175,7 +188,10 @@ class _Handler(MotoRequestHandler):
 
 def main(directory: Path, port: int) -> None:
     """Serve S3 on the loopback interface until standard input ends."""
-    application = RequestLog(DomainDispatcherApplication(create_backend_app))
+    # moto would keep large objects in files, and read one whole for each range of it.
+    vars(moto.s3.models)["tempfile"] = SimpleNamespace(SpooledTemporaryFile=_Content)
+    # To find the service of AWS that is meant, it would look through its own folder each time.
+    application = RequestLog(create_backend_app("s3"))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.port}", flush=True)

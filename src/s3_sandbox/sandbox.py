@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -50,6 +51,9 @@ OWN_BUCKET = "S3_MOUNTS_BUCKET"
 
 OWN_ENDPOINT = "S3_MOUNTS_ENDPOINT_URL"
 """The environment variable that gives the address of the store that has this bucket."""
+
+_IN_ONE_PIECE = TransferConfig(multipart_threshold=2**30)
+"""moto takes twice as long for an object in parts, and keeps the parts as well."""
 
 _KEY, _SECRET = "sandbox", "sandbox-secret"
 _LOCAL_ENVIRONMENT = {
@@ -155,7 +159,7 @@ class Sandbox:
         """
         key = f"{self.prefix}{key or Path(path).name}"
         try:
-            self.client.upload_file(os.fspath(path), self.bucket, key)
+            self.client.upload_file(os.fspath(path), self.bucket, key, Config=_IN_ONE_PIECE)
         except (Boto3Error, *REFUSALS) as error:
             raise StoreError(
                 f"expected to store {key!r} in the bucket {self.bucket!r}, but: {words(error)}."

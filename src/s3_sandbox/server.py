@@ -20,15 +20,6 @@ from s3_sandbox.errors import SandboxError
 from s3_sandbox.folders import make_folder, remove_folder
 from s3_sandbox.traffic import Request
 
-# moto copies a whole object for every range of it that is asked for. With objects in memory and
-# one heap that keeps what it was given, that takes a sixth of the time.
-_LARGE = str(2**33)
-_FAST_COPIES = {
-    "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": _LARGE,
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": _LARGE,
-    "MALLOC_TRIM_THRESHOLD_": _LARGE,
-}
 _START_LIMIT = 60
 _SETTLE_LIMIT = 30
 QUIET_TIME = 0.05
@@ -60,7 +51,6 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env=os.environ | _FAST_COPIES,
                 # Ctrl-C is for the reader's process, which still needs the server to unmount.
                 start_new_session=True,
                 pass_fds=[self._lock.fileno()],
