@@ -1,11 +1,13 @@
 import os
 import shutil
 import signal
+import threading
 import time
 
 import pytest
 
 from s3_mounts import mount, mount_table
+from s3_sandbox import Traffic
 from s3_sandbox.conformance import operations as trials
 from s3_sandbox.conformance import runner as operations
 from s3_sandbox.conformance.runner import KINDS, Compared, check_operations
@@ -76,6 +78,35 @@ def test_what_is_not_begun_in_time_is_untried(planted, tmp_path):
     assert {(o.verdict, o.found) for o in late} == {("untried", operations.NOT_IN_TIME)}
     assert len(late) == 3
     assert not os.listdir(scratch)
+
+
+def test_of_two_at_a_time_one_goes_on_where_the_other_hangs(planted):
+    outcomes = check_operations(planted, planted, timeout=5, limit=4, at_once=2)
+    assert [o.subject for o in outcomes] == list(operations.TRIALS), "in the same order"
+    assert operations.NOT_IN_TIME not in [o.found for o in outcomes]
+    assert [o.verdict for o in outcomes][:5] == ["works", "differs", "fails", "fails", "fails"]
+    with pytest.raises(ValueError, match="expected at_once=1"):
+        check_operations(planted, traffic=Traffic, at_once=2)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_an_interrupt_ends_what_is_under_way_and_begins_no_more(planted, at_once):
+    main = threading.current_thread()
+
+    def interrupt():
+        while not (planted.parent / "pid").exists():
+            time.sleep(0.05)
+        signal.pthread_kill(main.ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        check_operations(planted, planted, timeout=30, at_once=at_once)
+    assert time.monotonic() - began < 15
+    assert os.listdir(planted) == []
+    pid = int((planted.parent / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_nothing_is_left_of_what_hung(planted):

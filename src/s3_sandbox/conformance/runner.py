@@ -74,6 +74,7 @@ def check_operations(
     traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
     timeout: float = 30,
     limit: float = math.inf,
+    at_once: int = 1,
     scratch: str | os.PathLike[str] | None = None,
 ) -> list[Compared]:
     """Do what programs do with files on a mount and on the local disk, and compare.
@@ -96,6 +97,8 @@ def check_operations(
         How long each step of an operation may take, in seconds.
     limit : float, optional
         How long all of them may take, in seconds. What is not begun by then is ``"untried"``.
+    at_once : int, default: 1
+        How many operations to do at a time. Requests are counted only where it is one.
     scratch : path-like, optional
         The directory on the local disk; by default see `tempfile.gettempdir`.
 
@@ -107,7 +110,7 @@ def check_operations(
     Raises
     ------
     ValueError
-        If there is no such kind.
+        If there is no such kind, or if requests are to be counted of several at a time.
 
     Examples
     --------
@@ -119,33 +122,51 @@ def check_operations(
     unknown = [kind for kind in wanted if kind not in KINDS]
     if unknown:
         raise ValueError(f"expected kinds out of {', '.join(KINDS)}, found {unknown[0]!r}.")
+    if traffic and at_once > 1:
+        raise ValueError(f"expected at_once=1, as requests are counted, found {at_once}.")
     folder = f"s3-mounts-{secrets.token_hex(4)}"
     here = Path(os.path.abspath(directory), folder)
     there = Path(os.path.abspath(other), folder) if other else here
-    results = []
+    tried = [
+        (number, trial)
+        for number, trial in enumerate(TRIALS.values())
+        if trial.kind in wanted and (other is not None or trial.kind != "others")
+    ]
     deadline = time.monotonic() + limit
-    with (
-        tempfile.TemporaryDirectory(dir=scratch) as scratch,
-        ThreadPoolExecutor(1) as meanwhile,
-        contextlib.closing(_Worker(scratch, timeout)) as on_disk,
-        contextlib.closing(_Worker(scratch, timeout)) as on_mount,
-    ):
-        try:
-            for number, trial in enumerate(TRIALS.values()):
-                if trial.kind not in wanted or (other is None and trial.kind == "others"):
-                    continue
-                if time.monotonic() > deadline:
-                    results.append(Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind))
-                    continue
+    with contextlib.ExitStack() as cleanup:
+        scratch = cleanup.enter_context(tempfile.TemporaryDirectory(dir=scratch))
+        cleanup.callback(_remove, here, 2 * timeout)
+        pairs = [(_Worker(scratch, timeout), _Worker(scratch, timeout)) for _ in range(at_once)]
+        workers = [worker for pair in pairs for worker in pair]
+        for worker in workers:
+            cleanup.callback(worker.close)
+        on_mount, on_disk = ThreadPoolExecutor(at_once), ThreadPoolExecutor(at_once)
+        for pool in (on_disk, on_mount):
+            cleanup.callback(pool.shutdown, cancel_futures=True)
+
+        def compare(numbered: tuple[int, trials.Trial]) -> Compared:
+            number, trial = numbered
+            if time.monotonic() > deadline:
+                return Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind)
+            mount_worker, disk_worker = pair = pairs.pop()
+            try:
                 local = Path(scratch, "disk", str(number))
-                disk = meanwhile.submit(on_disk.attempt, trial.name, local, local)
-                mounted, counted = on_mount.attempt(
+                disk = on_disk.submit(disk_worker.attempt, trial.name, local, local)
+                mounted, counted = mount_worker.attempt(
                     trial.name, here / str(number), there / str(number), traffic
                 )
-                results.append(_judge(trial, disk.result()[0], mounted, counted))
-        finally:
-            _remove(here, 2 * timeout)
-    return results
+                return _judge(trial, disk.result()[0], mounted, counted)
+            finally:
+                pairs.append(pair)
+
+        try:
+            return list(on_mount.map(compare, tried))
+        except BaseException:
+            # What is under way would be waited for, and what is left would be begun.
+            deadline = -math.inf
+            for worker in workers:
+                worker.kill()
+            raise
 
 
 class _Worker:
@@ -198,6 +219,13 @@ class _Worker:
             return {"error": "ended without an answer"}
         result: dict[str, str] = json.loads(answer)
         return result
+
+    def kill(self) -> None:
+        """End what it does; whoever waits for that is told."""
+        process = self._process
+        if process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End it, if it runs."""

@@ -94,6 +94,8 @@ _ANSWER_LIMIT = 120
 """How long one step without a mount may take, in seconds."""
 _REQUEST_LIMIT = 30
 """How long a request of a step that is interrupted may still take, in seconds."""
+_AT_ONCE = 3
+"""How many file operations are tried at a time; most wait for the store."""
 _OPERATIONS_LIMIT = 300
 """How long all file operations may take, in seconds; what is not tried by then is left out."""
 
@@ -127,6 +129,7 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
     ...     print(next(results))
     ok      store: http://127.0.0.1:... answers, and gives its name as ...
     """
+    threading.Thread(target=_import_iris, daemon=True).start()
     try:
         sandbox = start_sandbox("s3-mounts-check", [SAMPLE], own_bucket=bucket)
     except S3MountsError as error:
@@ -142,6 +145,12 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
         yield from _check_mount(store, options)
         # What stays was told before, and s3fs does not care.
         yield _result("clean up", lambda: _clean_up(sandbox), required=False)
+
+
+def _import_iris() -> None:
+    """Begin with what takes seconds; whoever needs it waits, or is told what is wrong."""
+    with contextlib.suppress(Exception):
+        import iris  # noqa: F401
 
 
 def _result(subject: str, step: Callable[[], str], *, required: bool = True) -> Result:
@@ -485,7 +494,9 @@ def _sizes(store: _Store, here: Path) -> str:
 
 
 def _file_operations(here: Path, there: Path, scratch: Path) -> Iterator[Result]:
-    operations = check_operations(here, there, scratch=scratch, limit=_OPERATIONS_LIMIT)
+    operations = check_operations(
+        here, there, scratch=scratch, limit=_OPERATIONS_LIMIT, at_once=_AT_ONCE
+    )
     verdicts = [operation.verdict for operation in operations]
     counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS)
     found = f"{len(operations)} were compared with a local disk: {counts}"
