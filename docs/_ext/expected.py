@@ -27,6 +27,7 @@ from sphinx.util import logging
 from sphinx_gallery.scrapers import matplotlib_scraper
 
 from proof import record
+from proof.build import was_run
 from proof.compare import difference
 from proof.conditions import expected_with
 from proof.lessons import RUN
@@ -128,7 +129,7 @@ def _different(app: Sphinx, env: BuildEnvironment) -> dict[str, str]:
     found = {}
     for docname in sorted(env.found_docs):
         lesson = ROOT / f"{docname}.py"
-        if lesson in RUN and lesson not in raised:
+        if lesson in RUN and was_run(lesson) and lesson not in raised:
             # Sphinx's own get_doctree() would go on to give the page as it is now.
             page = Path(app.doctreedir, f"{docname}.doctree").read_bytes()
             said = list(cells(pickle.loads(page)))

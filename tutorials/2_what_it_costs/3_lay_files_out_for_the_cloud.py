@@ -135,7 +135,7 @@ plt.show()
 # Now ask every file.
 # The netCDF library can fetch byte ranges of a public object from its URL, without a mount.
 # That shows what the layout costs.
-# (The sandbox lets everybody read. Elsewhere you must allow it first, as in the next lesson.)
+# (So everybody is allowed to read it here. The next lesson has more about that.)
 #
 # Then the same goes through a mount, with the options for sparse reads from
 # :ref:`sphx_glr_tutorials_2_what_it_costs_1_read_only_what_you_need.py`.
@@ -157,11 +157,13 @@ mount_point = sandbox.directory / "my_bucket"
 options = sparse_read_options(sandbox.directory / "cache")
 url = f"{sandbox.endpoint}/{sandbox.bucket}/temperature.nc#mode=bytes"
 local = sandbox.directory / "local.nc"
+place = {"Bucket": sandbox.bucket, "Key": "temperature.nc"}
 
 by_ranges, by_mount = {}, {}
 for name, keywords in layouts.items():
     iris.save(fine, local, **keywords)
     sandbox.add_file(local, "temperature.nc")
+    sandbox.client.put_object_acl(**place, ACL="public-read")
     by_ranges[name], by_mount[name] = [], []
     for question in questions:
         by_ranges[name] += move(url, question)
