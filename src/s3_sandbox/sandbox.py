@@ -53,7 +53,7 @@ OWN_ENDPOINT = "S3_MOUNTS_ENDPOINT_URL"
 """The environment variable that gives the address of the store that has this bucket."""
 
 _IN_ONE_PIECE = TransferConfig(multipart_threshold=2**30)
-"""moto takes twice as long for an object in parts, and keeps the parts as well."""
+"""moto takes twice as long for an object in parts, and copies it four times."""
 
 _KEY, _SECRET = "sandbox", "sandbox-secret"
 _LOCAL_ENVIRONMENT = {
