@@ -410,6 +410,26 @@ def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch)
     assert found["create a file"].required
 
 
+def test_what_goes_wrong_beside_others_is_tried_again_alone(server, monkeypatch):
+    asked = []
+
+    def compared(here, there, kinds=None, at_once=1, **_):
+        asked.append((kinds, at_once))
+        found = "0 sent again" if kinds else "1 sent again"
+        return [
+            Compared("fails", "hard link", "no", on_disk="yes", kind="names"),
+            Compared("differs", "create a file", "no", on_disk="yes", kind="content"),
+            Compared("works" if kinds else "differs", "rsync", found, kind="tools"),
+        ]
+
+    monkeypatch.setattr(checking, "check_operations", compared)
+    found = {result.subject: result for result in check()}
+    assert asked == [(None, checking._AT_ONCE), ({"content", "tools"}, 1)]
+    assert str(found["create a file"]) == "differs create a file: no; on a disk: yes"
+    assert "rsync" not in found
+    assert "works 1, differs 1, fails 1, untried 0" in str(found["file operations"])
+
+
 def test_what_hangs_fails_and_the_rest_ends(server, no_operations, monkeypatch):
     def hang(here):
         (process,) = mount_table.servers(here)

@@ -23,7 +23,7 @@ from s3_mounts.mounting import mount
 from s3_mounts.options import option_values
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.store import words
-from s3_sandbox.conformance.runner import NOT_IN_TIME, VERDICTS, check_operations
+from s3_sandbox.conformance.runner import NOT_IN_TIME, VERDICTS, Compared, check_operations
 from s3_sandbox.data import sample_path
 from s3_sandbox.folders import what_is_left
 from s3_sandbox.sandbox import Sandbox, start_sandbox
@@ -494,9 +494,16 @@ def _sizes(store: _Store, here: Path) -> str:
 
 
 def _file_operations(here: Path, there: Path, scratch: Path) -> Iterator[Result]:
+    began = time.monotonic()
     operations = check_operations(
         here, there, scratch=scratch, limit=_OPERATIONS_LIMIT, at_once=_AT_ONCE
     )
+    # A mount that does several at a time may lose a date; what a store cannot do, it never can.
+    kinds = {one.kind for one in operations if _is_odd(one)}
+    left = _OPERATIONS_LIMIT - (time.monotonic() - began)
+    alone = check_operations(here, there, scratch=scratch, limit=left, kinds=kinds)
+    better = {one.subject: one for one in alone if not _is_odd(one) and one.found != NOT_IN_TIME}
+    operations = [better.get(one.subject, one) for one in operations]
     verdicts = [operation.verdict for operation in operations]
     counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS)
     found = f"{len(operations)} were compared with a local disk: {counts}"
@@ -510,6 +517,11 @@ def _file_operations(here: Path, there: Path, scratch: Path) -> Iterator[Result]
             if SANDBOX_LIMITS.get(one.subject) == verdict:
                 verdict, found = "note", f"{verdict}, as on the sandbox: {found}"
             yield Result(verdict, one.subject, found, required=one.subject in NEEDED)
+
+
+def _is_odd(one: Compared) -> bool:
+    """Tell whether something went otherwise than on a disk, and on the sandbox."""
+    return one.verdict in ("differs", "fails") and SANDBOX_LIMITS.get(one.subject) != one.verdict
 
 
 def _unmount(mounts: contextlib.ExitStack, here: Path) -> str:
