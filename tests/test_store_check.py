@@ -160,7 +160,7 @@ def test_a_store_that_refuses_the_first_upload_is_one_line_and_nothing_is_left(o
 def test_an_upload_that_is_refused_later_is_one_line_and_nothing_is_left(own_bucket, monkeypatch):
     make = sandbox_module.bound_client
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise S3UploadFailedError("refused, MissingContentLength")
 
     def refusing(*arguments):
