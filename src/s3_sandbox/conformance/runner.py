@@ -223,7 +223,7 @@ class _Worker:
     def kill(self) -> None:
         """End what it does; whoever waits for that is told."""
         process = self._process
-        if process:
+        if process and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 

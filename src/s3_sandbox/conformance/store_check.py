@@ -129,7 +129,6 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
     ...     print(next(results))
     ok      store: http://127.0.0.1:... answers, and gives its name as ...
     """
-    threading.Thread(target=_import_iris, daemon=True).start()
     try:
         sandbox = start_sandbox("s3-mounts-check", [SAMPLE], own_bucket=bucket)
     except S3MountsError as error:
@@ -145,12 +144,6 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
         yield from _check_mount(store, options)
         # What stays was told before, and s3fs does not care.
         yield _result("clean up", lambda: _clean_up(sandbox), required=False)
-
-
-def _import_iris() -> None:
-    """Begin with what takes seconds; whoever needs it waits, or is told what is wrong."""
-    with contextlib.suppress(Exception):
-        import iris  # noqa: F401
 
 
 def _result(subject: str, step: Callable[[], str], *, required: bool = True) -> Result:
