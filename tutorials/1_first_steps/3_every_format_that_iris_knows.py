@@ -109,10 +109,10 @@ for name, kind in kinds.items():
 with netCDF4.Dataset(remote / "netcdf4.nc") as dataset:
     spec = FORMAT_AGENT.get_spec(dataset, None)
     cubes = iris.load(dataset)
-    lazy = cubes[0].has_lazy_data()
-    same = cubes == iris.load(disk / "netcdf4.nc")
+    is_lazy = cubes[0].has_lazy_data()
+    is_same = cubes == iris.load(disk / "netcdf4.nc")
 found.add(spec.name)
-print(f"An open {spec.name}: same {same}, lazy {lazy}")
+print(f"An open {spec.name}: same {is_same}, lazy {is_lazy}")
 
 # %%
 # NIMROD, NAME, ABF and ABL are not lazy: **to load one is to read all of it**.

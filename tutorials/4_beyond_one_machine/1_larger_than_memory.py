@@ -112,7 +112,7 @@ with sandbox.traffic() as loading:
     cube = iris.load(files).concatenate_cube()
 with sandbox.traffic() as first:
     answer, _ = watched(all_at_once, cube, limit=limit)
-print("All at once:", type(answer).__name__)
+print(f"All at once, in {limit / 1e6:.0f} MB:", type(answer).__name__)
 
 # %% C24
 # The limit bites.

@@ -133,7 +133,7 @@ local.write_text("stored by another program\n")
 local.chmod(0o664)
 sandbox.add_file(local, "folder/note.txt")
 with mount(sandbox.source, here):
-    sandbox.shell("stat --format '%A %n' note.txt")
+    sandbox.shell("stat --format '%A %s %n' note.txt")
     sandbox.shell("stat --format '%A %n' here/folder here/folder/note.txt")
 
 # %% C31
