@@ -98,7 +98,7 @@ def test_an_interrupt_ends_what_is_under_way_and_begins_no_more(planted, at_once
             time.sleep(0.05)
         signal.pthread_kill(main.ident, signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt, daemon=True).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         check_operations(planted, planted, timeout=30, at_once=at_once)

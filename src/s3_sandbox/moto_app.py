@@ -39,31 +39,16 @@ _PIECE = 65_536
 _ERROR_CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
 
 
-class _Content:
-    """What moto keeps an object in: a file that gives all that is in it as it is, never a copy."""
+class _Content(io.BytesIO):
+    """What moto keeps an object in: it gives all that is in it as it was written, not a copy."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self._content = b""
-        self._position = 0
+        super().__init__()
 
-    def seek(self, position: int) -> None:
-        self._position = position
-
-    def truncate(self) -> None:
-        self._content = self._content[: self._position]
-
-    def write(self, content: bytes) -> None:
-        self._content = self._content[: self._position] + content
-        self._position = len(self._content)
-
-    def read(self, size: int | None = None) -> bytes:
-        start = self._position
-        end = len(self._content) if size is None else min(start + size, len(self._content))
-        self._position = end
-        return self._content[start:end]
-
-    def close(self) -> None:
-        self._content = b""
+    def write(self, content: Any) -> int:
+        # moto writes an object whole. What is put together here would be copied at each reading.
+        super().__init__(content)
+        return len(content)
 
 
 class RequestLog:
