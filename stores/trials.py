@@ -43,11 +43,13 @@ _LESSONS = {
 """The first two that run on a bucket of one's own."""
 
 _BOTO3 = """
-import sys, boto3
+import os, sys, boto3
+folder, name = os.path.split(sys.executable)
+os.chdir(folder)  # so that no message names it
 s3 = boto3.client("s3")
-s3.upload_file(sys.executable, sys.argv[1], "by boto3")
+s3.upload_file(name, sys.argv[1], "by boto3")
 answer = s3.get_object(Bucket=sys.argv[1], Key="by boto3")
-same = answer["Body"].read() == open(sys.executable, "rb").read()
+same = answer["Body"].read() == open(name, "rb").read()
 s3.delete_object(Bucket=sys.argv[1], Key="by boto3")
 sys.exit(None if same else "expected what was uploaded, found something else.")
 """

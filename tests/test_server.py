@@ -1,3 +1,5 @@
+import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -105,6 +107,50 @@ def test_a_body_that_is_cut_off_is_not_stored(sandbox, server):
         assert b" 400 " in writer.makefile("rb").readline()
     assert "cut_off" not in sandbox.sizes()
     assert (traffic.operations, traffic.bytes_up) == ({"PutObject": 1}, 10)
+
+
+def test_a_connection_serves_one_request_after_another(sandbox, server):
+    """A real store keeps it, too; to open one for each request costs more than to answer it."""
+    address = server.url.removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(address)) as connection:
+        ports, answers = set(), []
+        for method in ("PUT", "HEAD", "GET", "DELETE", "HEAD", "PUT", "GET"):
+            server.fail({"PutObject": 503} if len(answers) == 5 else {})
+            url = sandbox.client.generate_presigned_url(
+                f"{method.lower()}_object", Params={"Bucket": sandbox.bucket, "Key": "one"}
+            )
+            body = b"content" if method == "PUT" else None
+            connection.request(method, url.removeprefix(server.url), body)
+            answer = connection.getresponse()
+            answers.append((method, answer.status, answer.read()[:7]))
+            ports.add(connection.sock.getsockname())
+    assert answers == [
+        ("PUT", 200, b""),
+        ("HEAD", 200, b""),
+        ("GET", 200, b"content"),
+        ("DELETE", 204, b""),
+        ("HEAD", 404, b""),
+        ("PUT", 503, b"<Error>"),
+        ("GET", 404, b"<?xml v"),
+    ]
+    assert len(ports) == 1
+
+
+def test_a_client_that_waits_to_send_a_body_is_asked_for_it_at_once(sandbox, server):
+    address = sandbox.client.generate_presigned_url(
+        "put_object", Params={"Bucket": sandbox.bucket, "Key": "asked_for"}
+    )
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as writer:
+        path = address.removeprefix(server.url)
+        writer.sendall(f"PUT {path} HTTP/1.1\r\nHost: {host}:{port}\r\n".encode())
+        writer.sendall(b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        answers = writer.makefile("rb")
+        assert answers.readline() == b"HTTP/1.1 100 Continue\r\n"
+        writer.sendall(b"12345")
+        assert answers.readline() == b"\r\n"
+        assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert sandbox.sizes()["asked_for"] == 5
 
 
 def test_the_count_is_that_of_the_log(server):

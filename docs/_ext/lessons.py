@@ -72,6 +72,7 @@ def choose_processes(app: Sphinx) -> None:
     several = app.parallel > 1 and not all(map(was_run, RUN))
     app.config.sphinx_gallery_conf["parallel"] = several and app.parallel
     if several:
+        import iris.quickplot  # noqa: F401 (once, for these processes are forks of this one)
         from joblib import register_parallel_backend
         from joblib.parallel import BACKENDS
 

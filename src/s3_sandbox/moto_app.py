@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+from wsgiref.handlers import SimpleHandler
 
 import moto.s3.models
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
@@ -163,9 +164,40 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
         yield chunk[start : start + _PIECE]
 
 
+class _Answer(SimpleHandler):
+    """An answer whose end the client knows, so that it can ask again on the same connection."""
+
+    http_version = "1.1"
+    has_end = False
+
+    def finish_content(self) -> None:
+        super().finish_content()
+        self.has_end = "Content-Length" in self.headers or self.status.startswith("204")  # type: ignore[attr-defined]
+
+
 class _Handler(MotoRequestHandler):
-    # Headers and body are separate writes; with Nagle's algorithm the second one would wait.
+    """A connection, which stays open as with a real store; werkzeug ends it after each request.
+
+    It may stay, since `_read_at_once` leaves nothing of a request on it.
+    """
+
     disable_nagle_algorithm = True
+    wbufsize = 2 * _PIECE  # headers and body leave together
+
+    def run_wsgi(self) -> None:
+        """Answer a request."""
+        environ = self.make_environ()
+        answer = _Answer(environ["wsgi.input"], self.wfile, sys.stderr, environ)  # type: ignore[arg-type]
+        answer.os_environ = {}
+        answer.server_software = self.version_string()
+        answer.run(self.server.app)
+        self.close_connection |= not answer.has_end
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once: what is written here waits for the answer."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
 
     def log(self, *arguments: Any) -> None:
         """Stay silent: the traffic log has it all."""
