@@ -29,11 +29,13 @@ from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 from benchmarks import results
 from proof import project
 from proof.documents import blocks_of, documents
+from proof.lessons import RUN
 from proof.project import ROOT
 
 LIMIT = 900
 """How long a verification may take, in seconds: a changed number can make a loop endless."""
 
+_NAMED = re.compile(r"\.\. tested-by::[\s#]+(\S+)")
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d+")
 
 
@@ -80,15 +82,19 @@ class Change:
         return "\n".join(lines)
 
 
-def changes(document: Path, chance: random.Random) -> Iterator[Change]:
-    """Choose a change for each block of a document.
+def changes(document: Path, seed: int, share: float = 1) -> Iterator[Change]:
+    """Choose a change for each block of a document that is run here.
+
+    A block that stays as it is gets the same change again, whatever became of others.
 
     Parameters
     ----------
     document : Path
         The file.
-    chance : Random
+    seed : int
         What chooses.
+    share : float, default: 1
+        The part of the blocks that gets one.
 
     Yields
     ------
@@ -96,20 +102,20 @@ def changes(document: Path, chance: random.Random) -> Iterator[Change]:
         For each block that has a word or number, comments and docstrings apart.
     """
     lines = document.read_text().split("\n")
-    is_lesson = document.is_relative_to(ROOT / "tutorials") and document.suffix == ".py"
+    name = str(document.relative_to(ROOT))
     blocks = [(line, block.language, block.source) for line, block in blocks_of(document)]
-    if is_lesson:
+    if document in RUN:
         cells = split_code_and_text_blocks(str(document))[1]
         blocks += [(line, "cell", text) for kind, text, line in cells if kind == "code"]
     for first, language, source in blocks:
         tokens = list(_cell_tokens(source) if language == "cell" else _tokens(source))
-        if not tokens:
+        chance = random.Random(f"{seed} {name} {source}")
+        if not tokens or chance.random() >= share:
             continue
         row, column, before = chance.choice(tokens)
         after = str(int(before) + 1) if before.isdigit() else f"{before}x"
         line = lines[first - 1 + row]
         indent = line.index(source.split("\n")[row])
-        name = str(document.relative_to(ROOT))
         yield Change(name, first + row, indent + column, before, after)
 
 
@@ -154,7 +160,7 @@ def is_noticed(scratch: Path, change: Change) -> bool:
 
 
 def verify(scratch: Path, *documents: str) -> str:
-    """Run the blocks of documents, and build the site where one of them is a lesson.
+    """Run the blocks of documents and the tests that they name, and build the site for a lesson.
 
     Parameters
     ----------
@@ -173,6 +179,10 @@ def verify(scratch: Path, *documents: str) -> str:
     if any(name.startswith("tutorials/") for name in documents):
         site = ["sphinx", "-W", "--keep-going", "-n", "-q", "-c", ".", "docs", "build/html"]
         commands.insert(0, site)
+    texts = [(scratch / name).read_text() for name in documents]
+    named = sorted({test for text in texts for test in _NAMED.findall(text)})
+    if named:
+        commands.append(["pytest", "-x", "-n0", "-q", *named])
     return next(filter(None, (_wrong(command, scratch) for command in commands)), "")
 
 
@@ -204,14 +214,13 @@ def main() -> None:
         "--share", type=float, default=1, help="the part of the blocks that is tried, such as 0.3"
     )
     arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
     paths = [ROOT / name for name in arguments.names] or documents()
-    possible = [list(changes(path, chance)) for path in paths]
-    chosen = ([one for one in found if chance.random() < arguments.share] for found in possible)
+    chosen = (list(changes(path, arguments.seed, arguments.share)) for path in paths)
     by_document = [found for found in chosen if found]
     if not by_document:
         parser.error("expected a block to try, found none. Raise --share or name other documents.")
-    blocks, tried = sum(map(len, possible)), sum(map(len, by_document))
+    blocks = sum(len(list(changes(path, arguments.seed))) for path in paths)
+    tried = sum(map(len, by_document))
     print(f"{tried} of {blocks} blocks, in {len(by_document)} documents, seed {arguments.seed}")
 
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -42,6 +43,9 @@ set -o functrace
 trap 'export AWS_ENDPOINT_URL={url} ${{S3_MOUNTS_ENDPOINT_URL:+S3_MOUNTS_ENDPOINT_URL={url}}}' DEBUG
 """
 """What turns the store of a reader's commands into the sandbox's: for s3fs, and for all others."""
+
+_MISUNDERSTOOD = re.compile(r"(?m)^bash: ")
+"""What a shell says of a command; one in a condition ends no script."""
 
 
 class Reader:
@@ -125,7 +129,7 @@ class Reader:
         return ""
 
     def script(self, text: str, given: str = "") -> str:
-        """Run the commands of a script, all of which must succeed.
+        """Run the commands of a script, all of which must succeed, and none be misunderstood.
 
         Parameters
         ----------
@@ -142,7 +146,9 @@ class Reader:
         file = self._exchange / "given"
         file.write_text(f"{given}\n")
         said = self._type(f"( set -eo pipefail\n{text}\n) < {file}")
-        return f"exit status {self._status} of:\n{text}\nIt said:\n{said}" if self._status else ""
+        if self._status or _MISUNDERSTOOD.search(said):
+            return f"exit status {self._status} of:\n{text}\nIt said:\n{said}"
+        return ""
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:

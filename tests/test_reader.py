@@ -139,6 +139,12 @@ def test_a_script_must_succeed_as_a_whole(reader):
     assert told.endswith("It said:\nbegun\n")
 
 
+def test_a_script_must_be_understood_by_the_shell(reader):
+    """Bash goes on after a condition that it cannot read, as if that were false."""
+    told = reader.script('if [ 1 -gex 2 ]; then echo "not reached"; fi')
+    assert "-gex: binary operator expected" in told
+
+
 def test_a_check_reads_the_block(reader):
     assert not reader.script("grep docs", given="$ ./nox -s docs")
     assert reader.script("grep docs", given="$ ./nox -s tests")

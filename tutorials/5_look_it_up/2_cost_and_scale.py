@@ -77,12 +77,12 @@ print(f"Idle: {connections:.0f} connections, {traffic.requests} requests")
 
 # %%
 # Each further mount adds a few megabytes. The program itself is in memory only once.
-# An idle mount asks nothing of the store.
+# An idle mount asks nothing of the store, and keeps a connection to it.
 # Whoever looks into it does, and that may be a program that you would not think of.
 # ``updatedb`` lists all files of a machine every night, and those of `mounted buckets
 # <https://github.com/s3fs-fuse/s3fs-fuse/issues/1587>`__ with ``allow_other`` too, unless they are
 # excluded.
-# (Our server closes each connection after its answer. Others may keep some open for a while.)
+# (Our server keeps a connection for as long as s3fs does. Others may end one that is idle.)
 #
 # What does a mount take while a program reads from it?
 # Watch it while ``cat`` reads the largest file, four times.
