@@ -9,7 +9,7 @@ import sys
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from proof.project import ROOT
+from proof.project import ROOT, files
 from s3_mounts.program import find_s3fs
 from stores import BUCKET, results, seaweedfs, trials
 from stores.__main__ import STORES
@@ -35,6 +35,13 @@ def test_every_store_that_can_be_started_has_a_row():
     tried = {(row["store"], row["transport"]) for row in ROWS if "trials" in row}
     assert {("Ceph RGW", "http"), ("Ceph RGW", "https"), ("OpenStack Swift", "http")} <= tried
     assert {("SeaweedFS", "http"), ("rclone serve s3", "http")} <= tried
+
+
+def test_what_commands_have_written_names_no_folder_of_who_ran_them():
+    written = [path for path in files() if path.suffix == ".json"]
+    assert results.FILE in written
+    for path in written:
+        assert "/.nox" not in path.read_text(), path
 
 
 def test_the_page_shows_every_row():
