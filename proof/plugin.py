@@ -52,11 +52,11 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def _reader(server: Server) -> Iterator[Reader]:
+def _reader(server: Server, request: pytest.FixtureRequest) -> Iterator[Reader]:
     """Make who types the blocks of a document; nothing may be left mounted at its end."""
     environment = mock.patch.dict(os.environ)
     with start_sandbox(BUCKET, SAMPLES) as sandbox, environment:
-        reader = Reader(sandbox)
+        reader = Reader(sandbox, request.path.read_text())
         yield reader
         reader.close()
         left = [p for p in mount_table.mount_points() if p.is_relative_to(sandbox.directory)]

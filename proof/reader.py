@@ -1,8 +1,8 @@
 """Where the blocks of one document are run: a home of its own, a shell, and a bucket.
 
 The reader of a document has a bucket named ``climate-data`` with some files in it, credentials in
-the environment, a copy of this project in ``~/iris-s3-tutorial``, and a bash that starts in the
-home and stays the same from the first block of the document to the last.
+the environment, a copy of this project in ``~/iris-s3-tutorial`` if the document names that, and a
+bash that starts in the home and stays the same from the first block of the document to the last.
 (s3fs looks for ``~/.aws/credentials`` in the home of the account, whatever ``HOME`` says.)
 
 What a document shows is what is run.
@@ -55,11 +55,15 @@ class Reader:
     ----------
     sandbox : Sandbox
         The bucket, and the folder in which the home is made.
+    document : str, default: `CLONE`
+        The document. The home has a clone only if the document names it.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, document: str = CLONE) -> None:
         self.home = sandbox.directory / "home"
-        project.copy(self.home / CLONE)
+        self.home.mkdir()
+        if CLONE in document:
+            project.copy(self.home / CLONE)
         self._exchange = sandbox.directory / "exchange"
         self._exchange.mkdir()
         self._bash = subprocess.Popen(

@@ -160,6 +160,14 @@ def test_python_works_where_the_shell_is(reader):
     session(reader, "$ cd")
 
 
+@pytest.mark.parametrize(("document", "there"), [("$ cd iris-s3-tutorial", True), ("$ cd", False)])
+def test_who_is_to_go_into_a_clone_has_one(server, document, there):
+    with start_sandbox(f"{BUCKET}-2") as sandbox:
+        reader = Reader(sandbox, document)
+        assert (reader.home / "iris-s3-tutorial" / "README.md").exists() == there
+        reader.close()
+
+
 def test_nothing_goes_on_after_a_document(server):
     with start_sandbox(f"{BUCKET}-2") as sandbox:
         reader = Reader(sandbox)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import secrets
 import sys
@@ -368,7 +369,7 @@ def start_sandbox(
             parent = server.directory
             cleanup.enter_context(_environment(**_LOCAL_ENVIRONMENT, AWS_ENDPOINT_URL=endpoint))
             # Only now: it would complain of a profile that the reader has not got.
-            session = boto3.Session(_KEY, _SECRET)
+            session = _local_session()
             cleanup.enter_context(_environment(**{_DEFAULT_SESSION: session}))
             # If it does not answer, it was killed, and will not come back.
             s3 = bound_client(session, endpoint, Config(retries={"total_max_attempts": 1}))
@@ -433,6 +434,12 @@ def _set(name: str, value: Any) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
+
+
+@functools.cache
+def _local_session() -> boto3.Session:
+    """Make the session of all local sandboxes, once: it reads a megabyte about AWS."""
+    return boto3.Session(_KEY, _SECRET)
 
 
 def _own_store() -> tuple[boto3.Session, dict[str, str | None]]:
