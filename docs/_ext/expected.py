@@ -59,7 +59,7 @@ def shrink(picture: Path) -> None:
     """
     with Image.open(picture) as image:
         few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(picture, optimize=True)
+    few.save(picture)
 
 
 def describe(figure: Figure) -> list[str]:
