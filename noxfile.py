@@ -24,8 +24,12 @@ BENCHMARKS = (
 
 
 def install(session: nox.Session, group: str) -> None:
-    """Install the helper, a group of dependencies, and the programs that lessons and pages call."""
-    session.install("-e.[lessons]", *nox.project.dependency_groups(PYPROJECT, group))
+    """Install the helper, a group of dependencies, and the programs that lessons and pages call.
+
+    All is compiled here, once, and not by each of the many processes that are started later.
+    """
+    what = ("-e.[lessons]", *nox.project.dependency_groups(PYPROJECT, group))
+    session.install(*what, env={"UV_COMPILE_BYTECODE": "1"})
     session.run_install("s3-sandbox", "install", "--all")
 
 

@@ -94,6 +94,21 @@ def test_ranges_and_copies_of_a_large_object_cost_the_server_no_more_than_small_
     assert sandbox.sizes()["copy_9"] == size
 
 
+def test_the_memory_of_what_is_replaced_or_removed_is_given_back(sandbox, server):
+    (listening,) = [c for c in connections(server.url) if c.status == psutil.CONN_LISTEN]
+    process = psutil.Process(listening.pid)
+    before = process.memory_full_info().uss
+    place = {"Bucket": sandbox.bucket, "Key": "large"}
+    for _ in range(3):
+        sandbox.client.put_object(**place, Body=bytes(50_000_000))
+        sandbox.client.get_object(**place)["Body"].read()
+    full = process.memory_full_info().uss
+    sandbox.client.delete_object(**place)
+    after = process.memory_full_info().uss
+    assert 45e6 < full - before < 75e6
+    assert after - before < 25e6
+
+
 def test_a_body_that_is_cut_off_is_not_stored(sandbox, server):
     address = sandbox.client.generate_presigned_url(
         "put_object", Params={"Bucket": sandbox.bucket, "Key": "cut_off"}

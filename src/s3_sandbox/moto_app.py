@@ -208,8 +208,12 @@ def main(directory: Path, port: int) -> None:
     # moto would keep large objects in files, and read one whole for each range of it.
     vars(moto.s3.models)["tempfile"] = SimpleNamespace(SpooledTemporaryFile=_Content)
     # To find the service of AWS that is meant, it would look through its own folder each time.
-    application = RequestLog(create_backend_app("s3"))
-    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
+    moto_app = create_backend_app("s3")
+    # To explain errors of forms, Flask would make a class for each request, which keeps its body.
+    moto_app.debug = False
+    server = make_server(
+        "127.0.0.1", port, RequestLog(moto_app), threaded=True, request_handler=_Handler
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.port}", flush=True)
     try:

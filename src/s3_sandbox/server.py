@@ -27,6 +27,9 @@ QUIET_TIME = 0.05
 MODULE = "s3_sandbox.moto_app"
 """What runs in the process, and is in its command line."""
 
+_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "262144", "MOTO_DISABLE_GLOBAL_CORS": "true"}
+"""The memory of an object is given back to the system; answers have no headers for web pages."""
+
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Whatever the environment says of proxies, the server is on this machine."""
 
@@ -54,6 +57,7 @@ class Server:
                 # Ctrl-C is for the reader's process, which still needs the server to unmount.
                 start_new_session=True,
                 pass_fds=[self._lock.fileno()],
+                env=os.environ | _SETTINGS,
             )
             _servers.add(self)
             try:

@@ -1,44 +1,19 @@
 """What becomes of a mount when the workers of a joblib pool use it, or make it."""
 
 import os
-import subprocess
-import time
 
 import dask.array
 import iris
 import pytest
+import workers
 from distributed import Client
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 
-from s3_mounts import mount, mount_table, save_cube, shared_mount, unmount
+from s3_mounts import mount, mount_table, save_cube, unmount
 from s3_sandbox import fine_temperature
 
 NAMES = ["A1B_north_america.nc", "E1_north_america.nc"]
-
-
-def size(path):
-    """Tell in a worker how large a file on a mount is, and who asks."""
-    return os.getpid(), path.stat().st_size
-
-
-def size_by_a_mount_of_its_own(source, folder, name):
-    """Mount in a worker, by the command, and leave the mount."""
-    folder.mkdir()
-    subprocess.run(["s3fs", source, folder, *options()], check=True)
-    return (folder / name).stat().st_size
-
-
-def size_by_a_shared_mount(source, path, name):
-    """Share a mount with the other workers."""
-    with shared_mount(source, path) as folder:
-        time.sleep(1)
-        return (folder / name).stat().st_size, len(mount_table.mount_points())
-
-
-def options():
-    """Name the address of the sandbox's store for the command."""
-    return ["-o", f"url={os.environ['AWS_ENDPOINT_URL']}", "-o", "use_path_request_style"]
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +37,7 @@ def test_workers_use_a_mount_of_the_process_that_has_started_them(
     sandbox, mount_point, end_of_the_pool
 ):
     with mount(sandbox.source, mount_point) as folder:
-        found = Parallel(2)(delayed(size)(folder / name) for name in NAMES)
+        found = Parallel(2)(delayed(workers.size)(folder / name) for name in NAMES)
         end_of_the_pool()
         assert below(sandbox.directory) == [mount_point]
     assert [size for _, size in found] == [sandbox.sizes()[name] for name in NAMES]
@@ -72,7 +47,7 @@ def test_workers_use_a_mount_of_the_process_that_has_started_them(
 
 def test_workers_share_a_mount_and_leave_none(sandbox, end_of_the_pool):
     path = sandbox.directory / "shared" / "my_bucket"
-    calls = [delayed(size_by_a_shared_mount)(sandbox.source, path, name) for name in NAMES]
+    calls = [delayed(workers.size_by_a_shared_mount)(sandbox.source, path, name) for name in NAMES]
     found = Parallel(2)(calls)
     end_of_the_pool()
     assert [size for size, _ in found] == [sandbox.sizes()[name] for name in NAMES]
@@ -81,7 +56,7 @@ def test_workers_share_a_mount_and_leave_none(sandbox, end_of_the_pool):
 
 def test_a_mount_that_a_worker_has_made_by_the_command_outlives_it(sandbox, end_of_the_pool):
     folders = [sandbox.directory / "first", sandbox.directory / "second"]
-    call = delayed(size_by_a_mount_of_its_own)
+    call = delayed(workers.size_by_a_mount_of_its_own)
     Parallel(2)(call(sandbox.source, *pair) for pair in zip(folders, NAMES, strict=True))
     end_of_the_pool()
     assert set(below(sandbox.directory)) == set(folders)
@@ -89,6 +64,14 @@ def test_a_mount_that_a_worker_has_made_by_the_command_outlives_it(sandbox, end_
         unmount(folder)
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """Two workers of Dask."""
+    with Client(n_workers=2, threads_per_worker=1, dashboard_address=None):
+        yield
+
+
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(
     ("save", "up", "down"), [(iris.save, (3, 6), (7, 14)), (save_cube, (1, 1.02), (0, 0.001))]
 )
@@ -99,7 +82,6 @@ def test_a_lazy_save_by_workers_moves_the_file_many_times_and_save_cube_once(
     cube = fine_temperature(8, 256, 512)
     cube.data = dask.array.from_array(cube.data, chunks=(1, -1, -1))
     with (
-        Client(n_workers=2, threads_per_worker=1, dashboard_address=None),
         mount(sandbox.source, mount_point) as folder,
         sandbox.traffic() as traffic,
     ):

@@ -18,6 +18,7 @@ import netCDF4
 import numpy as np
 import psutil
 import pytest
+import workers
 from distributed import Client, Event, LocalCluster
 
 from s3_mounts import mount, mount_table, unmount
@@ -157,14 +158,6 @@ def test_a_load_in_another_thread_holds_the_mount(sandbox, bucket):
 # -- In other processes ----------------------------------------------------------------------------
 
 
-def read(path):
-    """Read a file, and stop in the middle of that, in a worker."""
-    with open(path, "rb") as file:
-        Event("begun").set()
-        Event("go on").wait(LIMIT)
-        return len(file.read())
-
-
 @pytest.mark.proves("C21")
 def test_a_task_of_a_dask_worker_holds_the_mount_and_the_worker_does_not(sandbox, bucket):
     with (
@@ -185,7 +178,7 @@ def test_a_task_of_a_dask_worker_holds_the_mount_and_the_worker_does_not(sandbox
         )
         try:
             client.wait_for_workers(1, timeout=LIMIT)
-            reading = client.submit(read, str(bucket / "air_temp.pp"))
+            reading = client.submit(workers.read, str(bucket / "air_temp.pp"))
             assert Event("begun", client=client).wait(LIMIT)
             busy = not unmounts(sandbox, bucket)
             Event("go on", client=client).set()
