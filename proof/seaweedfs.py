@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sysconfig
@@ -81,6 +82,7 @@ def seaweedfs(folder: Path, bucket: str, gigabytes: int = 1) -> Iterator[S3Clien
             + [f"-{name}={value}" for name, value in options.items()],
             stdout=output,
             stderr=output,
+            env=os.environ | {"GOMEMLIMIT": "200MiB"},  # it would take what it can get
         )
     try:
         url = f"http://127.0.0.1:{http[-1]}"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from iris.cube import CubeList
@@ -21,6 +22,15 @@ def test_a_real_field_is_refined_to_the_size_that_is_asked_for():
     assert cube.shape == (3, 60, 80)
     assert cube.dtype == "float32"
     assert 240 < cube.data.min() < cube.data.max() < 310
+
+
+def test_to_refine_takes_less_than_twice_the_memory_of_what_comes_of_it():
+    fine_temperature(1, 9, 9)
+    tracemalloc.start()
+    cube = fine_temperature(240, 200, 200)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert cube.data.nbytes < most < 2 * cube.data.nbytes
 
 
 def test_a_series_can_be_made_piece_by_piece():
