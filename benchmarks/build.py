@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import results
+from benchmarks.lessons import environment
 from proof.lessons import RUN
 from proof.project import copy
 from s3_sandbox.server import MODULE
@@ -41,14 +42,6 @@ def kind(process: psutil.Process) -> str:
     if "-m sphinx" in words:
         return "Sphinx"
     return LESSONS_THEMSELVES
-
-
-def environment(temporary: str) -> dict[str, str]:
-    """Give what is run a temporary folder of its own, by which its processes are known."""
-    ours = os.environ | {"TMPDIR": temporary, "MPLBACKEND": "agg"}
-    # A warm build finds the modules compiled, as it does on a reader's machine.
-    ours.pop("PYTHONDONTWRITEBYTECODE", None)
-    return ours
 
 
 def timed(command: list[str], folder: Path, temporary: str) -> tuple[float, dict[str, float]]:

@@ -51,6 +51,14 @@ def disk(folder: str) -> int:
     return total
 
 
+def environment(temporary: str, **variables: str) -> dict[str, str]:
+    """Give what is run a temporary folder of its own, by which its processes are known."""
+    ours = os.environ | {"TMPDIR": temporary, "MPLBACKEND": "agg"} | variables
+    # What Python has compiled is kept, as on a reader's machine.
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ours
+
+
 def measure(
     words: Sequence[str | Path],
     place: Path | None = None,
@@ -62,10 +70,10 @@ def measure(
     most = dict.fromkeys(("MB of memory", "MB of disk"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # other users, too, work in what is measured
-        environment = os.environ | {"TMPDIR": folder, MARK: folder, "MPLBACKEND": "agg"} | variables
+        ours = environment(folder, **{MARK: folder}, **variables)
         started = time.perf_counter()
         with subprocess.Popen(
-            words, cwd=place or folder, env=environment, stdout=output, stderr=output
+            words, cwd=place or folder, env=ours, stdout=output, stderr=output
         ) as process:
             while process.poll() is None:
                 for what, found in (("memory", memory(folder)), ("disk", disk(folder))):
