@@ -22,7 +22,8 @@ from benchmarks.lessons import measure
 from proof.project import ROOT
 
 BEFORE = "f8e43c7"
-PAUSE = 10  # seconds between two looks at memory and disk, which take time themselves
+PAUSES = {"docs": 10, "tests": 10, "check": 0.5}
+"""Seconds between two looks at memory and disk, which take time themselves."""
 WORDS = {
     "docs": {"before": ["./nox", "-s", "docs"], "now": ["./nox", "-s", "docs"]},
     "tests": {"before": ["./nox", "-s", "tests"], "now": ["./nox", "-s", "tests"]},
@@ -40,12 +41,13 @@ def clone(commit: str, folder: Path) -> Path:
     return folder
 
 
-def timed(words: list[str], project: Path) -> dict[str, float]:
+def timed(command: str, when: str, project: Path) -> dict[str, float]:
     """Run a command in a clone."""
+    words, pause = WORDS[command][when], PAUSES[command]
     cache = f"{project}.cache"
     with tempfile.TemporaryFile() as log:
         try:
-            return measure(words, project, log, PAUSE, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache)
+            return measure(words, project, log, pause, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache)
         except SystemExit:
             log.seek(0)
             print(log.read().decode(errors="replace")[-10_000:])
@@ -65,7 +67,7 @@ def main() -> None:
             for when, commit in (("before", BEFORE), ("now", "HEAD")):
                 project = clone(commit, Path(folder, f"{when}{number}"))
                 for command in arguments.commands:
-                    taken[command][when].append(timed(WORDS[command][when], project))
+                    taken[command][when].append(timed(command, when, project))
                     print(command, when, taken[command][when][-1], flush=True)
     about = {"before": BEFORE, "processors": len(os.sched_getaffinity(0))}
     about |= {"rounds": arguments.rounds}
