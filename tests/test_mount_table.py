@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import iris
@@ -200,7 +201,11 @@ def test_holders_are_named(sandbox, mount_point, how):
     }
     with mount(sandbox.source, mount_point) as path:
         holder = subprocess.Popen(
-            ["python3", "-c", f"{programs[how].format(path=path)}; print(flush=True); input()"],
+            [
+                sys.executable,
+                "-c",
+                f"{programs[how].format(path=path)}; print(flush=True); input()",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -209,7 +214,7 @@ def test_holders_are_named(sandbox, mount_point, how):
         holder.communicate(b"\n")
         assert [h.pid for h in found] == [holder.pid]
         assert found[0].path.startswith(str(path))
-        assert f"process {holder.pid} (python3 -c" in str(found[0])
+        assert f"process {holder.pid} ({sys.executable} -c" in str(found[0])
         assert mount_table.holders(path) == []
 
 
