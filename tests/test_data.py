@@ -3,6 +3,7 @@ import sys
 import tracemalloc
 
 import pytest
+from distributed import Client
 from iris.cube import CubeList
 
 from s3_sandbox import SandboxError, data, fine_temperature, sample_path
@@ -31,6 +32,13 @@ def test_to_refine_takes_less_than_twice_the_memory_of_what_comes_of_it():
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert cube.data.nbytes < most < 2 * cube.data.nbytes
+
+
+def test_to_refine_gives_the_same_where_workers_of_dask_are_at_hand():
+    """They could not write to an array of this process."""
+    alone = fine_temperature(2, 9, 9)
+    with Client(n_workers=1, threads_per_worker=1, dashboard_address=None):
+        assert fine_temperature(2, 9, 9) == alone
 
 
 def test_a_series_can_be_made_piece_by_piece():

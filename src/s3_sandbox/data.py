@@ -104,9 +104,9 @@ def fine_temperature(
         grid.append((name, np.linspace(first, last, count)))
     coarse.data = coarse.lazy_data().rechunk((_YEARS_AT_ONCE, -1, -1))
     fine = coarse.interpolate(grid, Linear())
-    # Straight to where they stay: what is computed has 8 bytes for each number.
+    # Straight to where they stay, in this process: what is computed has 8 bytes for each number.
     numbers = np.empty(fine.shape, "float32")
-    dask.array.store(fine.lazy_data(), numbers, lock=False)
+    dask.array.store(fine.lazy_data(), numbers, lock=False, scheduler="threads")
     fine.data = numbers
     return fine
 
