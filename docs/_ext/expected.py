@@ -50,7 +50,7 @@ def scrape(block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf: dic
 
 
 def shrink(picture: Path) -> None:
-    """Keep the 256 most frequent colours of a picture: a third of the bytes, and it looks alike.
+    """Keep the 256 most frequent colours of a picture: it has half the bytes, and looks alike.
 
     Parameters
     ----------

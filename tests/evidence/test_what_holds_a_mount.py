@@ -23,7 +23,7 @@ from distributed import Client, Event, LocalCluster
 
 from s3_mounts import mount, mount_table, unmount
 
-LIMIT = 60
+LIMIT = workers.LIMIT
 
 
 @pytest.fixture(autouse=True)
