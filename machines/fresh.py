@@ -93,12 +93,36 @@ def make_base(release: str, *, renew: bool) -> Path:
         shutil.rmtree(base, ignore_errors=True)
     if not base.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            made = Path(folder, release)
+        with _own_folder() as folder:
+            made = folder / release
             command = [_find("debootstrap"), "--variant=minbase", f"--include={','.join(BASE)}"]
-            subprocess.run([*command, release, made, other_s3fs.mirror()], check=True)
+            _run_apart([*command, release, made, other_s3fs.mirror()])
             made.rename(base)
     return base
+
+
+def _run_apart(command: list[str | Path | None]) -> None:
+    """Run a program with all that it starts and mounts, of which nothing is left when it ends."""
+    apart = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
+    with subprocess.Popen([*apart, *command]) as process:
+        try:
+            if process.wait():
+                raise SystemExit(f"expected {command[0]} to succeed, found {process.returncode}.")
+        except BaseException:
+            process.kill()  # and with it all that it has started, in a moment
+            process.wait()
+            time.sleep(1)
+            raise
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[Path]:
+    """Make a folder for the block; what killed processes have left of theirs is removed first."""
+    for left in CACHE.glob("of-*-*"):
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"of-{os.getpid()}-", dir=CACHE) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager
@@ -115,11 +139,8 @@ def machine(base: Path) -> Iterator[Path]:
     Path
         The copy.
     """
-    for left in CACHE.glob("of-*-*"):
-        if not Path("/proc", left.name.split("-")[1]).exists():
-            shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=f"of-{os.getpid()}-", dir=CACHE) as folder:
-        root = Path(folder, "root")
+    with _own_folder() as folder:
+        root = folder / "root"
         subprocess.run(["cp", "--archive", base, root], check=True)
         for name in ("resolv.conf", "hosts"):
             shutil.copy(Path("/etc", name), root / "etc" / name)

@@ -1,5 +1,10 @@
 import os
 import re
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +57,37 @@ def test_what_a_run_has_said_is_counted():
         "==== 9 failed, 1089 passed, 1 skipped in 655.95s (0:10:55) ====\n"
     )
     assert fresh.counts(said) == {"blocks run": 169, "failed": 9, "passed": 1089, "skipped": 1}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a machine")
+def test_nothing_is_left_of_a_machine_whose_making_is_interrupted(
+    tmp_path, monkeypatch, fake_program
+):
+    """debootstrap mounts /proc in what it makes; to remove that would go into it."""
+    debootstrap = fake_program(
+        "debootstrap",
+        f"""
+        for made; do case $made in */trixie) break;; esac; done
+        mkdir -p "$made/proc" && mount -t tmpfs tmpfs "$made/proc" && touch "$made/proc/file"
+        (while sleep 0.05; do touch "$made/more"; done) &
+        touch {tmp_path}/begun
+        wait
+        """,
+    )
+    monkeypatch.setattr(fresh, "CACHE", tmp_path / "machines")
+    monkeypatch.setattr(fresh, "_find", lambda program: str(debootstrap))
+
+    def interrupt():
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    with ThreadPoolExecutor() as threads:
+        threads.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fresh.make_base("trixie", renew=False)
+    assert list(fresh.CACHE.iterdir()) == []
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
 def test_what_a_machine_needs_is_said_at_once(monkeypatch, no_programs):
