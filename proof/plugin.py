@@ -10,6 +10,8 @@ import datetime
 import math
 import os
 import signal
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -41,6 +43,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record", type=Path, help="write what was run, for the site")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_folder_is_left() -> Iterator[None]:
+    """See that of the folders that Python makes for temporary files here, none is left."""
+    made: list[Path] = []
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "tempfile.mkdtemp":
+            made.append(Path(arguments[0]))
+
+    sys.addaudithook(note)
+    temporary = Path(tempfile.gettempdir())
+    yield
+    left = [folder for folder in made if folder.parent == temporary and folder.exists()]
+    assert not left, f"blocks or tests have left folders in {temporary}: {left}"
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """Start the S3 server that all tests of this process share."""
@@ -52,7 +70,9 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def _reader(server: Server, request: pytest.FixtureRequest) -> Iterator[Reader]:
+def _reader(
+    _no_folder_is_left: None, server: Server, request: pytest.FixtureRequest
+) -> Iterator[Reader]:
     """Make who types the blocks of a document; nothing may be left mounted at its end."""
     environment = mock.patch.dict(os.environ)
     with start_sandbox(BUCKET, SAMPLES) as sandbox, environment:

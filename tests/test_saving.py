@@ -39,6 +39,8 @@ from s3_mounts.program import find_s3fs, s3fs_version
 from s3_sandbox import sample_path
 from s3_sandbox.server import Server
 
+pytestmark = pytest.mark.usefixtures("temporary")
+
 KEY = "result.nc"
 
 
@@ -47,15 +49,6 @@ def future():
     """What Iris will do by default, for this test alone."""
     with iris.FUTURE.context(date_microseconds=True, lam_pole_offset=True, save_split_attrs=True):
         yield
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    """The folder in which the local files are made."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from s3_mounts import SaveError, mount, save_cube, saving
 from s3_mounts.store import checksums_for
 from tests.evidence.certificates import make_certificate
 
+pytestmark = pytest.mark.usefixtures("temporary")
+
 KEY = "result.nc"
 SMALL = bytes(range(256)) * 16
 LARGE = SMALL * 1500  # 6 MB, which are two parts

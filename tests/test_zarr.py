@@ -40,6 +40,7 @@ from s3_sandbox import fine_temperature
 pytestmark = [
     pytest.mark.needs_iris("3.16", "earlier ones know no Zarr"),
     pytest.mark.filterwarnings("ignore:.*xarray refuses all of it:UserWarning"),
+    pytest.mark.usefixtures("temporary"),
 ]
 
 FUTURE = {"date_microseconds": True, "lam_pole_offset": True, "save_split_attrs": True}
@@ -49,15 +50,6 @@ FUTURE = {"date_microseconds": True, "lam_pole_offset": True, "save_split_attrs"
 def future():
     with iris.FUTURE.context(**FUTURE):
         yield
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    """The folder in which the local files are made."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture

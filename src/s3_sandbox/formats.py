@@ -60,7 +60,8 @@ def write_samples(directory: str | os.PathLike[str]) -> dict[str, str]:
     Examples
     --------
     >>> import tempfile
-    >>> kinds = write_samples(tempfile.mkdtemp())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kinds = write_samples(folder)
     >>> kinds["field.pp"], kinds["polar.grib1"]
     ('PP', 'GRIB 1')
     """
