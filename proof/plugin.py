@@ -49,7 +49,8 @@ def _no_folder_is_left() -> Iterator[None]:
     made: list[Path] = []
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "tempfile.mkdtemp":
+        # That of multiprocessing goes when the process ends.
+        if event == "tempfile.mkdtemp" and "pymp-" not in arguments[0]:
             made.append(Path(arguments[0]))
 
     sys.addaudithook(note)
