@@ -82,7 +82,8 @@ def seaweedfs(folder: Path, bucket: str, gigabytes: int = 1) -> Iterator[S3Clien
             + [f"-{name}={value}" for name, value in options.items()],
             stdout=output,
             stderr=output,
-            env=os.environ | {"GOMEMLIMIT": "200MiB"},  # it would take what it can get
+            # It would take what it can get; with 200 MiB it does little but collect garbage.
+            env=os.environ | {"GOMEMLIMIT": "350MiB"},
         )
     try:
         url = f"http://127.0.0.1:{http[-1]}"
