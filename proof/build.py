@@ -119,7 +119,8 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
 
 
 def _run_both(shown: Sequence[str], options: Sequence[str], progress: Progress) -> int:
-    pytest = [sys.executable, "-m", "pytest", "--quiet", *shown, f"--record={RECORD}"]
+    how = ["--quiet", "--no-loadscope-reorder", f"--record={RECORD}"]
+    pytest = [sys.executable, "-m", "pytest", *how, *shown]
     sphinx = [sys.executable, "-m", "sphinx", "-q", *SPHINX, *options, "docs", SITE]
     with open(LOG, "w") as log, contextlib.ExitStack() as cleanup:
         blocks = subprocess.Popen(pytest, stdout=log, stderr=subprocess.STDOUT)

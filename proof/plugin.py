@@ -6,6 +6,7 @@ FUSE cannot work, and the record for the site is written.
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 import math
 import os
@@ -31,6 +32,10 @@ from s3_mounts import mount_table
 from s3_sandbox import start_sandbox
 from s3_sandbox.sandbox import OWN_BUCKET, OWN_ENDPOINT
 from s3_sandbox.server import Server, shared_server
+
+# glibc would keep what documents have freed: M_MMAP_THRESHOLD, and M_ARENA_MAX for threads.
+for _what, _value in {-3: 262_144, -8: 2}.items():
+    ctypes.CDLL(None).mallopt(_what, _value)
 
 pytest_collect_file = DOCUMENTS.pytest()
 
