@@ -50,12 +50,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_folder_is_left() -> Iterator[None]:
-    """See that of the folders that Python makes for temporary files here, none is left."""
+    """See that of the temporary folders that we make in this process, none is left.
+
+    Those of multiprocessing and of others go when the process ends.
+    """
     made: list[Path] = []
+    ours = (tempfile.template, "s3-mounts-")
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
-        # That of multiprocessing goes when the process ends.
-        if event == "tempfile.mkdtemp" and "pymp-" not in arguments[0]:
+        if event == "tempfile.mkdtemp" and Path(arguments[0]).name.startswith(ours):
             made.append(Path(arguments[0]))
 
     sys.addaudithook(note)
