@@ -97,8 +97,9 @@ def test_an_error_in_a_with_block_is_not_replaced_though_its_traceback_holds_the
     sandbox, mount_point
 ):
     sandbox.add_samples(["rotated_pole.nc"])
-    with pytest.raises(IndexError) as raised, mount(sandbox.source, mount_point) as folder:
-        serving = mount_table.servers(folder)
+    mounted = mount(sandbox.source, mount_point)
+    serving = mounted.processes
+    with pytest.raises(IndexError) as raised, mounted as folder:
         fail_with_open_dataset(folder / "rotated_pole.nc")
     assert "rotated_pole.nc" in "".join(raised.value.__notes__)
     assert "unmounted lazily" in "".join(raised.value.__notes__)
