@@ -14,8 +14,8 @@ nox.options.sessions = ["docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
-SHOWN = ["tests/evidence", *(path for path in reversed(TEST_PATHS) if path != "tests")]
-"""What the site shows or names is run in this order, the long ones first, to end together."""
+SHOWN = ["tests/evidence", *(path for path in TEST_PATHS if path != "tests")]
+"""What the site shows or names: it is run before the site is built."""
 
 BENCHMARKS = (
     *("package", "mount_overhead", "traffic", "formats", "peers", "zarr_requests"),

@@ -3,7 +3,6 @@
 Both commits are cloned into empty folders, and their commands run in turns, with nothing cached:
 all that is downloaded counts. Memory is the sum over all processes of a command, of what each has
 alone and its part of what several share. The disk is what there is below the temporary folder.
-A command that is not named keeps the figures that it had.
 Writes ``benchmarks/results.json``.
 """
 
@@ -72,12 +71,7 @@ def main() -> None:
                     print(command, when, taken[command][when][-1], flush=True)
     about = {"before": BEFORE, "processors": len(os.sched_getaffinity(0))}
     about |= {"rounds": arguments.rounds}
-    others = {
-        what: row
-        for what, row in results.read("commands")["what"].items()
-        if what.partition(":")[0] not in arguments.commands
-    }
-    results.write("commands", about | {"what": others | dict(summary(taken))})
+    results.write("commands", about | {"what": dict(summary(taken))})
 
 
 def summary(

@@ -119,8 +119,7 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
 
 
 def _run_both(shown: Sequence[str], options: Sequence[str], progress: Progress) -> int:
-    how = ["--quiet", "--no-loadscope-reorder", f"--record={RECORD}"]
-    pytest = [sys.executable, "-m", "pytest", *how, *shown]
+    pytest = [sys.executable, "-m", "pytest", "--quiet", *shown, f"--record={RECORD}"]
     sphinx = [sys.executable, "-m", "sphinx", "-q", *SPHINX, *options, "docs", SITE]
     with open(LOG, "w") as log, contextlib.ExitStack() as cleanup:
         blocks = subprocess.Popen(pytest, stdout=log, stderr=subprocess.STDOUT)
