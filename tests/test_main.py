@@ -1,4 +1,5 @@
 import os
+import pty
 import re
 import signal
 import socket
@@ -102,6 +103,34 @@ def test_a_check_that_is_interrupted_anywhere_ends_with_130(tmp_path):
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 130, ended.stderr
     assert "Interrupted." in ended.stdout
+
+
+TWO = """
+import sys
+from s3_sandbox import __main__
+from s3_sandbox.conformance.store_check import Result
+
+__main__.STEPS = ["store", "list"]
+__main__.check = lambda options, bucket: (Result("ok", name, "yes") for name in __main__.STEPS)
+sys.argv = ["s3-sandbox", "check", "--bucket", "our-data"]
+sys.exit(__main__.main())
+"""
+
+
+def test_a_check_says_on_a_terminal_what_is_left():
+    ours, terminal = pty.openpty()
+    ended = subprocess.run([sys.executable, "-c", TWO], stdout=terminal)
+    os.close(terminal)
+    shown = os.read(ours, 1000).decode()
+    os.close(ours)
+    assert ended.returncode == 0
+    assert shown.splitlines(keepends=True) == [
+        *("2 left: store; list\r", "\033[Kok      store: yes\r\n"),
+        *("1 left: list\r", "\033[Kok      list: yes\r\n"),
+        *("\r", "\033[KAll required works.\r\n"),
+    ]
+    ended = subprocess.run([sys.executable, "-c", TWO], capture_output=True, text=True)
+    assert ended.stdout == "ok      store: yes\nok      list: yes\nAll required works.\n"
 
 
 def test_sandbox_does_not_take_a_bucket_of_the_readers_own(monkeypatch):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 
 from s3_mounts import mount
+from s3_mounts.doctor import Result
 from s3_mounts.errors import S3MountsError
 from s3_mounts.options import endpoint_options
 from s3_mounts.program import SHOWN, kernel_problem
-from s3_sandbox.conformance.store_check import check
+from s3_sandbox.conformance.store_check import STEPS, check
 from s3_sandbox.errors import SandboxError
 from s3_sandbox.installing import install, share_device
 from s3_sandbox.sandbox import OWN_BUCKET, start_sandbox
@@ -55,7 +58,7 @@ def check_store(arguments: argparse.Namespace) -> int:
     wrong = []
     try:
         with contextlib.closing(check(arguments.options, arguments.bucket)) as results:
-            for result in results:
+            for result in _with_what_is_left(results) if sys.stdout.isatty() else results:
                 print(result, flush=True)
                 if not result.passed:
                     wrong.append(result)
@@ -71,6 +74,22 @@ def check_store(arguments: argparse.Namespace) -> int:
     if others:
         print(f"Not as on the sandbox: {'; '.join(others)}")
     return int(bool(required))
+
+
+def _with_what_is_left(results: Iterable[Result]) -> Iterator[Result]:
+    """Say on a terminal what is left while a result is awaited, on a line that goes with it."""
+    left = list(STEPS)
+    results = iter(results)
+    while True:
+        line = f"{len(left)} left: {'; '.join(left)}" if left else ""
+        print(line[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+        result = next(results, None)
+        print("\r\033[K", end="", flush=True)
+        if not result:
+            return
+        if result.subject in left:
+            left.remove(result.subject)
+        yield result
 
 
 def install_programs(arguments: argparse.Namespace) -> int:
