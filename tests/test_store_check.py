@@ -15,6 +15,7 @@ from psutil import process_iter
 
 from s3_mounts import mount, mount_table
 from s3_mounts.doctor import Result
+from s3_mounts.errors import SetupError
 from s3_sandbox import sandbox as sandbox_module
 from s3_sandbox import start_sandbox
 from s3_sandbox.conformance import store_check as checking
@@ -48,13 +49,26 @@ STEPS = [
 @pytest.fixture
 def no_operations(monkeypatch):
     """Leave out what takes long and is tried elsewhere."""
-    monkeypatch.setattr(checking, "check_operations", lambda here, there, **_: [])
+    monkeypatch.setattr(checking, "begin_operations", begun(lambda *_, **__: []))
+    monkeypatch.setattr(checking, "check_operations", lambda *_, **__: [])
+
+
+def begun(compared):
+    """Have it ready what a function compares, as if it had been under way."""
+
+    @contextlib.contextmanager
+    def begin(here, there, **how):
+        found = compared(here, there, **how)
+        yield lambda: found
+
+    return begin
 
 
 def test_the_sandbox_passes(server):
     results = list(check())
     assert [str(result) for result in results if not result.passed] == []
     assert [result.subject for result in results if result.verdict == "ok"] == STEPS
+    assert list(checking.STEPS) == STEPS
     notes = {result.subject for result in results if result.verdict == "note"}
     assert {"hard link", "inode numbers"} <= notes <= set(SANDBOX_LIMITS)
     assert not [p for p in mount_table.mount_points() if p.is_relative_to(server.directory)]
@@ -209,10 +223,16 @@ def asked(monkeypatch):
 
 def steps(own_bucket, options=()):
     """Try what needs no mount, and tell what is not as it should be and whether that matters."""
+
+    def no_program():
+        raise SetupError("there is none")
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checking, "_check_mount", lambda *_: [])
-        results = check(options, bucket=own_bucket.bucket)
-        return {result.subject: result for result in results if not result.passed}
+        patch.setattr(checking, "find_s3fs", no_program)
+        found = {result.subject: result for result in check(options, bucket=own_bucket.bucket)}
+    assert not found.pop("mount").passed
+    assert not found.pop("all that is done on a mount").passed
+    return {subject: result for subject, result in found.items() if not result.passed}
 
 
 def test_a_store_that_answers_a_range_with_status_200_and_its_bytes_is_as_good(own_bucket, asked):
@@ -401,6 +421,7 @@ def test_an_operation_that_only_the_sandbox_can_do_is_named(server, monkeypatch)
             Compared("differs", "create a file", "no", on_disk="yes"),
         ]
 
+    monkeypatch.setattr(checking, "begin_operations", begun(compared))
     monkeypatch.setattr(checking, "check_operations", compared)
     found = {result.subject: result for result in check()}
     assert str(found["hard link"]) == "note    hard link: fails, as on the sandbox: no"
@@ -422,6 +443,7 @@ def test_what_goes_wrong_beside_others_is_tried_again_alone(server, monkeypatch)
             Compared("works" if kinds else "differs", "rsync", found, kind="tools"),
         ]
 
+    monkeypatch.setattr(checking, "begin_operations", begun(compared))
     monkeypatch.setattr(checking, "check_operations", compared)
     found = {result.subject: result for result in check()}
     assert asked == [(None, checking._AT_ONCE), ({"content", "tools"}, 1)]

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -76,6 +76,7 @@ def check_operations(
     limit: float = math.inf,
     at_once: int = 1,
     scratch: str | os.PathLike[str] | None = None,
+    keep: bool = False,
 ) -> list[Compared]:
     """Do what programs do with files on a mount and on the local disk, and compare.
 
@@ -84,7 +85,7 @@ def check_operations(
     Parameters
     ----------
     directory : path-like
-        A directory on the mount. It gets a new folder, which is removed at the end.
+        A directory on the mount. It gets a new folder.
     other : path-like, optional
         The same directory, through another mount of the same bucket, as if it were on another
         machine. It is used to look at what the first one has stored. Without it, operations that
@@ -101,6 +102,8 @@ def check_operations(
         How many operations to do at a time. Requests are counted only where it is one.
     scratch : path-like, optional
         The directory on the local disk; by default see `tempfile.gettempdir`.
+    keep : bool, default: False
+        Whether the new folder stays, for whoever removes more than that; else it is removed.
 
     Returns
     -------
@@ -118,6 +121,34 @@ def check_operations(
     >>> {result.verdict for result in results}
     {'works'}
     """
+    with begin_operations(
+        directory,
+        other,
+        kinds=kinds,
+        traffic=traffic,
+        timeout=timeout,
+        limit=limit,
+        at_once=at_once,
+        scratch=scratch,
+        keep=keep,
+    ) as results:
+        return results()
+
+
+@contextlib.contextmanager
+def begin_operations(
+    directory: str | os.PathLike[str],
+    other: str | os.PathLike[str] | None = None,
+    *,
+    kinds: Iterable[str] = tuple(KINDS),
+    traffic: Callable[[], AbstractContextManager[Traffic]] | None = None,
+    timeout: float = 30,
+    limit: float = math.inf,
+    at_once: int = 1,
+    scratch: str | os.PathLike[str] | None = None,
+    keep: bool = False,
+) -> Iterator[Callable[[], list[Compared]]]:
+    """Begin what `check_operations` does; the block gets a function that awaits the results."""
     wanted = list(kinds)
     unknown = [kind for kind in wanted if kind not in KINDS]
     if unknown:
@@ -135,12 +166,13 @@ def check_operations(
     deadline = time.monotonic() + limit
     with contextlib.ExitStack() as cleanup:
         scratch = cleanup.enter_context(tempfile.TemporaryDirectory(dir=scratch))
-        cleanup.callback(_remove, here, 2 * timeout)
-        pairs = [(_Worker(scratch, timeout), _Worker(scratch, timeout)) for _ in range(at_once)]
-        workers = [worker for pair in pairs for worker in pair]
-        for worker in workers:
+        if not keep:
+            cleanup.callback(_remove, here, 2 * timeout)
+        # A disk takes no time.
+        disk_worker, *workers = everybody = [_Worker(scratch, timeout) for _ in range(at_once + 1)]
+        for worker in everybody:
             cleanup.callback(worker.close)
-        on_mount, on_disk = ThreadPoolExecutor(at_once), ThreadPoolExecutor(at_once)
+        on_mount, on_disk = ThreadPoolExecutor(at_once), ThreadPoolExecutor(1)
         for pool in (on_disk, on_mount):
             cleanup.callback(pool.shutdown, cancel_futures=True)
 
@@ -148,23 +180,24 @@ def check_operations(
             number, trial = numbered
             if time.monotonic() > deadline:
                 return Compared("untried", trial.name, NOT_IN_TIME, kind=trial.kind)
-            mount_worker, disk_worker = pair = pairs.pop()
+            worker = workers.pop()
             try:
                 local = Path(scratch, "disk", str(number))
                 disk = on_disk.submit(disk_worker.attempt, trial.name, local, local)
-                mounted, counted = mount_worker.attempt(
+                mounted, counted = worker.attempt(
                     trial.name, here / str(number), there / str(number), traffic
                 )
                 return _judge(trial, disk.result()[0], mounted, counted)
             finally:
-                pairs.append(pair)
+                workers.append(worker)
 
         try:
-            return list(on_mount.map(compare, tried))
+            results = on_mount.map(compare, tried)
+            yield lambda: list(results)
         except BaseException:
             # What is under way would be waited for, and what is left would be begun.
             deadline = -math.inf
-            for worker in workers:
+            for worker in everybody:
                 worker.kill()
             raise
 

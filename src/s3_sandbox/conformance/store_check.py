@@ -23,7 +23,13 @@ from s3_mounts.mounting import mount
 from s3_mounts.options import option_values
 from s3_mounts.program import find_s3fs, require_fuse, s3fs_version
 from s3_mounts.store import words
-from s3_sandbox.conformance.runner import NOT_IN_TIME, VERDICTS, Compared, check_operations
+from s3_sandbox.conformance.runner import (
+    NOT_IN_TIME,
+    VERDICTS,
+    Compared,
+    begin_operations,
+    check_operations,
+)
 from s3_sandbox.data import sample_path
 from s3_sandbox.folders import what_is_left
 from s3_sandbox.sandbox import Sandbox, start_sandbox
@@ -32,6 +38,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 SAMPLE = "air_temp.pp"
+
+STEPS = (
+    *("store", "credentials", "list", "put, get, delete", "keys", "byte ranges"),
+    *("byte ranges from the end", "copy", "multipart upload", "parts that are copied"),
+    *("mount", "read", "Iris loads", "Iris saves", "sizes"),
+    *("file operations", "unmount", "clean up"),
+)
+"""What is tried, in the order of the report."""
 
 NEEDED = frozenset(
     [
@@ -136,12 +150,7 @@ def check(options: Sequence[str] = (), bucket: str | None = None) -> Generator[R
         yield Result("fails", "bucket", " ".join(told))
         return
     with sandbox:
-        store = _Store(sandbox)
-        given = option_values(options).keys()
-        for subject, step in store.steps.items():
-            required = not given & _DOES_WITHOUT.get(subject, set()) and subject not in _OTHERS_NEED
-            yield store.in_time(subject, step, required=required)
-        yield from _check_mount(store, options)
+        yield from _check_all(_Store(sandbox), options)
         # What stays was told before, and s3fs does not care.
         yield _result("clean up", lambda: _clean_up(sandbox), required=False)
 
@@ -357,9 +366,18 @@ def _status(answer: Any) -> int:
     return int(answer["ResponseMetadata"]["HTTPStatusCode"])
 
 
-def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
-    """Try what is done through a mount."""
-    here, there = (store.sandbox.directory / name for name in ("here", "there"))
+def _check_store(store: _Store, options: Sequence[str]) -> Iterator[Result]:
+    """Try what is done without a mount."""
+    given = option_values(options).keys()
+    for subject, step in store.steps.items():
+        required = not given & _DOES_WITHOUT.get(subject, set()) and subject not in _OTHERS_NEED
+        yield store.in_time(subject, step, required=required)
+
+
+def _check_all(store: _Store, options: Sequence[str]) -> Iterator[Result]:
+    """Try all, with file operations on a mount under way beside all else."""
+    scratch = store.sandbox.directory
+    here, there = (scratch / name for name in ("here", "there"))
     here.mkdir()
     there.mkdir()
     with contextlib.ExitStack() as mounts:
@@ -374,19 +392,33 @@ def _check_mount(store: _Store, options: Sequence[str]) -> Iterator[Result]:
             return f"s3fs {version}{' ' * bool(words)}{words}"
 
         mounted = _result("mount", start)
-        yield mounted
         if not mounted.passed:
+            yield from _check_store(store, options)
+            yield mounted
             yield Result("skipped", "all that is done on a mount", "there is none")
             return
-        steps = {
-            "read": lambda: _read(here),
-            "Iris loads": lambda: _load(here),
-            "Iris saves": lambda: _save(store, here),
-            "sizes": lambda: _sizes(store, here),
-        }
-        for subject, step in steps.items():
-            yield _on_mount(subject, step, here)
-        yield from _file_operations(here, there, store.sandbox.directory)
+        # What they leave is removed with all else that the check has stored.
+        begun = begin_operations(
+            here, there, scratch=scratch, keep=True, limit=_OPERATIONS_LIMIT, at_once=_AT_ONCE
+        )
+        deadline = time.monotonic() + _OPERATIONS_LIMIT
+        with begun as operations:
+            yield from _check_store(store, options)
+            yield mounted
+            steps = {
+                "read": lambda: _read(here),
+                "Iris loads": lambda: _load(here),
+                "Iris saves": lambda: _save(store, here),
+                "sizes": lambda: _sizes(store, here),
+            }
+            for subject, step in steps.items():
+                yield _on_mount(subject, step, here)
+            compared = operations()
+        # A mount that does several at a time may lose a date; what a store cannot do, it never can.
+        kinds = {one.kind for one in compared if _is_odd(one)}
+        left = deadline - time.monotonic()
+        alone = check_operations(here, there, scratch=scratch, keep=True, limit=left, kinds=kinds)
+        yield from _operations_told(compared, alone)
         yield _result("unmount", lambda: _unmount(mounts, here))
 
 
@@ -486,15 +518,8 @@ def _sizes(store: _Store, here: Path) -> str:
     return f"files of {', '.join(map(str, _SIZES[:-1]))} and {_SIZES[-1]} bytes are stored whole"
 
 
-def _file_operations(here: Path, there: Path, scratch: Path) -> Iterator[Result]:
-    began = time.monotonic()
-    operations = check_operations(
-        here, there, scratch=scratch, limit=_OPERATIONS_LIMIT, at_once=_AT_ONCE
-    )
-    # A mount that does several at a time may lose a date; what a store cannot do, it never can.
-    kinds = {one.kind for one in operations if _is_odd(one)}
-    left = _OPERATIONS_LIMIT - (time.monotonic() - began)
-    alone = check_operations(here, there, scratch=scratch, limit=left, kinds=kinds)
+def _operations_told(operations: list[Compared], alone: list[Compared]) -> Iterator[Result]:
+    """Tell what came of file operations, of which some were tried again alone."""
     better = {one.subject: one for one in alone if not _is_odd(one) and one.found != NOT_IN_TIME}
     operations = [better.get(one.subject, one) for one in operations]
     verdicts = [operation.verdict for operation in operations]
