@@ -34,6 +34,8 @@ RECORD = Path("build", "blocks.json")
 SITE = Path("build", "html")
 LOG = Path("build", "blocks.log")
 SPHINX = ("-W", "--keep-going", "-n", "-j2", "-c", ".", "-d", "build/doctrees")
+_PASSED = re.compile(r"(?m)^(\[gw\d+\] \[ *\d+%\] PASSED )?[^\s:]+::.*\n")
+"""A line on what begins, or has passed, which is written for `Progress`."""
 EVERY = 30
 """How often to tell how far all is where that is not a terminal, in seconds."""
 
@@ -119,7 +121,7 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
 
 
 def _run_both(shown: Sequence[str], options: Sequence[str], progress: Progress) -> int:
-    pytest = [sys.executable, "-m", "pytest", "--quiet", *shown, f"--record={RECORD}"]
+    pytest = [sys.executable, "-m", "pytest", "--verbose", *shown, f"--record={RECORD}"]
     sphinx = [sys.executable, "-m", "sphinx", "-q", *SPHINX, *options, "docs", SITE]
     with open(LOG, "w") as log, contextlib.ExitStack() as cleanup:
         blocks = subprocess.Popen(pytest, stdout=log, stderr=subprocess.STDOUT)
@@ -135,9 +137,9 @@ def _run_both(shown: Sequence[str], options: Sequence[str], progress: Progress) 
             return 130
     said = LOG.read_text(errors="replace")
     if blocks.returncode:
-        print(said)
+        print(_PASSED.sub("", said))
     else:
-        print("\n".join(re.findall(r"(?m)^\d+ blocks: .*|^\d+ passed.*", said)))
+        print("\n".join(re.findall(r"(?m)^\d+ blocks: .*|\d+ passed[^=\n]*[^= \n]", said)))
     return blocks.returncode or site.returncode
 
 

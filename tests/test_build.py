@@ -84,11 +84,23 @@ pytest.main(["--quiet", "-p", "proof.plugin", "{workers}", "test_few.py"])
 def test_what_fails_fails_the_build(log, monkeypatch, capsys, blocks, sphinx, status):
     home = build.SITE / "index.html"
     write = f"import pathlib; pathlib.Path({str(home)!r}).write_text('')"
-    commands = iter([f"print('7 passed in 1 s'); exit({blocks})", f"{write}; exit({sphinx})"])
+    lines = [
+        "tests/test_a.py::test_a[1 and 2] ",
+        "[gw1] [ 50%] PASSED tests/test_a.py::test_a[1 and 2] ",
+        "[gw0] [100%] FAILED a.rst::line:1,column:1 ",
+        "FAILED a.rst::line:1,column:1 - expected ...",
+        "3 blocks: 2 run, 1 with a reason",
+        "==== 7 passed in 1.5s (0:00:01) ====",
+    ]
+    commands = iter([f"print(*{lines}, sep='\\n'); exit({blocks})", f"{write}; exit({sphinx})"])
     build.SITE.mkdir()
     play(monkeypatch, commands)
     assert build.build([], []) == status
-    assert "7 passed in 1 s" in capsys.readouterr().out
+    shown = capsys.readouterr().out.splitlines()
+    if blocks:
+        assert shown[:4] == lines[2:]
+    else:
+        assert shown[:2] == [lines[4], "7 passed in 1.5s (0:00:01)"]
 
 
 def test_a_build_that_writes_no_home_page_fails(log, monkeypatch, capsys):
