@@ -176,6 +176,14 @@ def test_the_count_is_that_of_the_log(server):
     assert len(server.requests(since=before)) == 1
 
 
+def test_where_nothing_was_asked_since_nothing_is_waited_for(server, monkeypatch):
+    before = server.settle()
+    urllib.request.urlopen(server.url).close()
+    assert server.settle(seen=server.settled) == before + 1, "something was asked"
+    monkeypatch.setattr("s3_sandbox.server.time.sleep", None)
+    assert server.settle(seen=server.settled) == before + 1
+
+
 def test_waiting_for_requests_that_do_not_end_is_a_clear_error(server, monkeypatch):
     monkeypatch.setattr("s3_sandbox.server._SETTLE_LIMIT", 0.2)
     host, port = server.url.removeprefix("http://").split(":")

@@ -47,6 +47,7 @@ class Server:
         require_extra("moto", "sandbox")
         self.directory, self._lock = make_folder()
         self.faults: dict[str, int] = {}
+        self.settled = 0
         with tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", MODULE, str(self.directory), str(port)],
@@ -113,13 +114,16 @@ class Server:
         self.settle()
         return [Request(**request) for request in self._log(since)["requests"]]
 
-    def settle(self) -> int:
-        """Wait until nothing is under way any more, and count what was asked of the server."""
+    def settle(self, *, seen: int | None = None) -> int:
+        """Wait until nothing is under way any more, and count what was asked of the server.
+
+        It waits for nothing where that is as many as were ``seen``.
+        """
         deadline = time.monotonic() + _SETTLE_LIMIT
-        seen = -1
         while time.monotonic() < deadline:
             log = self._log(since=sys.maxsize)
             if log["active"] == 0 and log["finished"] == seen:
+                self.settled = seen
                 return seen
             seen = log["finished"]
             time.sleep(QUIET_TIME)
