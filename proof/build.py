@@ -171,7 +171,10 @@ def build_with_one(name: str) -> int:
         sys.exit(f"Expected a lesson that can be run here, found {name!r}. {too_new(found[0])}")
     pattern = f"sphinx_gallery_conf.filename_pattern={re.escape(found[0].stem)}"
     folder = Path("build", "one")
-    command = ["-q", "-j2", "-c", ".", "-d", folder / "doctrees", "-D", pattern, "docs", folder]
+    place = Path(GALLERY.name, found[0].relative_to(ROOT / "tutorials"))
+    # Of the other pages it reads what has changed, for references, and writes none.
+    pages = ["docs", folder, Path("docs", place).with_suffix(".rst")]
+    command = ["-q", "-j2", "-c", ".", "-d", folder / "doctrees", "-D", pattern, *pages]
     with subprocess.Popen(
         [sys.executable, "-m", "sphinx", *command],
         env=os.environ | {BLOCKS: NONE},
@@ -182,7 +185,7 @@ def build_with_one(name: str) -> int:
             # Nothing is said of what was not run.
             if "WARNING" not in line or found[0].stem in line:
                 print(line, end="", flush=True)
-    page = folder / GALLERY.name / found[0].relative_to(ROOT / "tutorials").with_suffix(".html")
+    page = folder / place.with_suffix(".html")
     print(f"The page is {page.resolve()}")
     return sphinx.returncode
 
