@@ -114,7 +114,7 @@ class Server:
         self.settle()
         return [Request(**request) for request in self._log(since)["requests"]]
 
-    def settle(self, *, seen: int | None = None) -> int:
+    def settle(self, *, seen: int = -1) -> int:
         """Wait until nothing is under way any more, and count what was asked of the server.
 
         It waits for nothing where that is as many as were ``seen``.
