@@ -44,8 +44,9 @@ local = sandbox.directory / "temperature.nc"
 iris.save(fine, local, chunksizes=(1, 444, 588))
 file_size = local.stat().st_size
 field_size = fine[0].data.nbytes
-sandbox.add_file(local)
 print(fine.summary(shorten=True))
+del fine  # It is in the file now.
+sandbox.add_file(local)
 print(f"The file has {file_size / 1e6:.0f} MB.")
 print(f"One field of it has {field_size / 1e6:.2f} MB.")
 

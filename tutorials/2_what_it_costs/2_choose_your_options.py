@@ -122,6 +122,7 @@ for field in finest[:6, ::4, ::2].slices_over("time"):
     local = sandbox.directory / f"{field.coord('time').cell(0).point.year}.nc"
     iris.save(field, local)
     sandbox.add_file(local, f"yearly/{local.name}")
+del finest  # All is in the bucket now.
 
 
 def sparse_reads(bucket):
