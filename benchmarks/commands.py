@@ -47,7 +47,11 @@ def timed(command: str, when: str, project: Path) -> dict[str, float]:
     cache = f"{project}.cache"
     with tempfile.TemporaryFile() as log:
         try:
-            return measure(words, project, log, pause, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache)
+            # A test of the earlier commit fails by chance; the time is that of all tests still.
+            statuses = (0, 1) if (command, when) == ("tests", "before") else (0,)
+            return measure(
+                words, project, log, pause, statuses, UV_CACHE_DIR=cache, PIP_CACHE_DIR=cache
+            )
         except SystemExit:
             log.seek(0)
             print(log.read().decode(errors="replace")[-10_000:])
