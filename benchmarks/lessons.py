@@ -54,7 +54,7 @@ def disk(folder: str) -> int:
 
 def environment(temporary: str, **variables: str) -> dict[str, str]:
     """Give what is run a temporary folder of its own, by which its processes are known."""
-    ours = os.environ | {"TMPDIR": temporary, "MPLBACKEND": "agg"} | variables
+    ours = os.environ | {"TMPDIR": temporary} | variables
     # What Python has compiled is kept, as on a reader's machine.
     ours.pop("PYTHONDONTWRITEBYTECODE", None)
     return ours
@@ -71,7 +71,7 @@ def measure(
     """Run a program, and find its time, and the most that it took of the rest at any time."""
     most = dict.fromkeys(("MB of memory", "MB of disk"), 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # other users, too, work in what is measured
+        os.chmod(folder, 0o1777)  # other users, too, work in what is measured
         ours = environment(folder, **{MARK: folder}, **variables)
         started = time.perf_counter()
         with subprocess.Popen(
@@ -97,7 +97,7 @@ def main() -> None:
     print(f"{'lesson':<58}{'s':>7}{'MB memory':>11}{'MB disk':>9}")
     for lesson in lessons:
         name = str(lesson.relative_to(ROOT / "tutorials"))
-        known[name] = found = measure([sys.executable, lesson])
+        known[name] = found = measure([sys.executable, lesson], MPLBACKEND="agg")
         seconds, in_memory, on_disk = found.values()
         print(f"{name:<58}{seconds:>7.1f}{in_memory:>11.0f}{on_disk:>9.0f}", flush=True)
     together = sum(found["seconds"] for found in known.values())
