@@ -85,7 +85,7 @@ def alone(folder: Path, temporary: str) -> float:
         subprocess.run(
             [*pinned, lesson],
             cwd=folder,
-            env=environment(temporary),
+            env=environment(temporary, MPLBACKEND="agg"),
             stdout=subprocess.DEVNULL,
             check=True,
         )
