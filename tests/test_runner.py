@@ -10,7 +10,7 @@ from s3_mounts import mount, mount_table
 from s3_sandbox import Traffic
 from s3_sandbox.conformance import operations as trials
 from s3_sandbox.conformance import runner as operations
-from s3_sandbox.conformance.runner import KINDS, Compared, check_operations
+from s3_sandbox.conformance.runner import KINDS, Compared, begin_operations, check_operations
 
 PLANTED = """
 import json, os, sys, time
@@ -114,6 +114,25 @@ def test_nothing_is_left_of_what_hung(planted):
     pid = int((planted.parent / "pid").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+    assert os.listdir(planted) == []
+
+
+def test_the_folder_stays_for_whoever_removes_more(planted):
+    check_operations(planted, kinds=["names"], keep=True)
+    (folder,) = os.listdir(planted)
+    assert sorted(os.listdir(planted / folder)) == ["0", "1"]
+
+
+def test_a_block_that_raises_ends_what_is_under_way_and_begins_no_more(planted):
+    def fail():
+        while not (planted.parent / "pid").exists():
+            time.sleep(0.05)
+        raise KeyError
+
+    began = time.monotonic()
+    with pytest.raises(KeyError), begin_operations(planted, planted, timeout=30):
+        fail()
+    assert time.monotonic() - began < 15
     assert os.listdir(planted) == []
 
 
