@@ -54,7 +54,7 @@ def timed(command: str, when: str, project: Path) -> dict[str, float]:
             )
         except SystemExit:
             log.seek(0)
-            print(log.read().decode(errors="replace")[-10_000:])
+            print(log.read().decode(errors="replace"))
             raise
 
 

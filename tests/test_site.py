@@ -103,6 +103,12 @@ def build(project: Path, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def told_by(built: subprocess.CompletedProcess[str]) -> str:
+    """Give what a build says, its warnings first: a log of many failures may be cut."""
+    warnings = re.findall(r".*WARNING(?:.*\n){1,30}", built.stdout)
+    return "\n".join([*warnings, built.stdout])
+
+
 def left_by(project: Path) -> list[Path]:
     mounts = [p for p in mount_table.mount_points() if p.is_relative_to(project.parent)]
     return mounts + list(project.parent.glob("s3-mounts*"))
@@ -160,7 +166,7 @@ def site(tmp_path_factory) -> Path:
     project = copy(tmp_path_factory.mktemp("site") / "project")
     write_record(project)
     built = build(project, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=SECRET)
-    assert built.returncode == 0, built.stdout
+    assert built.returncode == 0, told_by(built)
     assert SECRET not in built.stdout
     assert f"successfully executed {len(RUN)} out of {len(RUN)} files" in built.stdout
     assert not left_by(project)
@@ -387,7 +393,7 @@ def test_a_second_build_runs_no_lesson_and_writes_no_page_again(site):
     lists = [site / "build" / "html" / name for name in ("sitemap.xml", "llms.txt")]
     listed = [path.read_text() for path in lists]
     again = build(site)
-    assert again.returncode == 0, again.stdout
+    assert again.returncode == 0, told_by(again)
     assert "no targets are out of date" in again.stdout
     assert [path.read_text() for path in lists] == listed
     assert f"after excluding {len(RUN)} files that had previously been run" in again.stdout
@@ -401,7 +407,7 @@ def test_what_a_later_run_has_recorded_is_shown(site):
         document["date"] = "2002-03-04"
     path.write_text(json.dumps(recorded))
     built = build(site)
-    assert built.returncode == 0, built.stdout
+    assert built.returncode == 0, told_by(built)
     assert "on 4 March 2002" in (site / "build" / "html" / "verification.html").read_text()
 
 
@@ -466,7 +472,7 @@ def test_a_lesson_is_added_as_one_file(site):
     assert first.returncode != 0
     assert "4_new.txt. It is written now: look at it" in first.stdout
     assert said == "['air_temp.pp']\n"
-    assert second.returncode == 0, second.stdout
+    assert second.returncode == 0, told_by(second)
     assert "['air_temp.pp']" in text
     assert "seconds to run, as measured in this build" in text
     index = (site / "build" / "html" / "tutorials" / "index.html").read_text()
@@ -495,7 +501,7 @@ def test_a_lesson_that_says_something_else_once_is_run_again(site):
     finally:
         lesson.unlink()
         answers.unlink()
-    assert first.returncode == 0, first.stdout
+    assert first.returncode == 0, told_by(first)
     assert first.stdout.count("The lesson is run once more.") == 1
     assert "- True\n+ False\nThe lesson is run once more." in first.stdout
     assert re.search(r"Of <a [^>]*>A lesson that is new</a> you see the second run\.", told)
@@ -508,7 +514,7 @@ def test_without_fuse_the_site_is_built_and_every_lesson_is_marked(tmp_path):
     folder = tmp_path / "programs"
     folder.mkdir()
     built = build(project, PATH=str(folder))
-    assert built.returncode == 0, built.stdout
+    assert built.returncode == 0, told_by(built)
     for lesson in LESSONS:
         text = page(project, lesson)
         assert "This lesson was not executed in this build." in text
