@@ -288,6 +288,11 @@ print(f"A file object reads {block:.0f} MiB at a time by default.")
 # But they keep nothing, so what is asked for twice moves twice.
 # And they take many requests, each of which waits for an answer from afar.
 # Blocks are the middle way.
+#
+# Byte ranges suit small chunks, as here.
+# What the netCDF library computes for one read of them grows with the *square* of its bytes
+# (:doc:`/explanation/what_surprises`).
+# For large chunks, or all of an uncut file, copy it first.
 
 # %%
 # What each way can do
