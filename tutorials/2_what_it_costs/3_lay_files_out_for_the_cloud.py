@@ -71,7 +71,7 @@ layouts = {
     "chunk = series": {"chunksizes": (60, 36, 40)},
     "middle way": {"chunksizes": (20, 144, 160)},
     "too small": {"chunksizes": (6, 36, 40)},
-    "too large": {"chunksizes": (30, 432, 480)},
+    "too large": {"chunksizes": (30, 216, 240)},
     "middle way, zlib": {"chunksizes": (20, 144, 160), "zlib": True},
 }
 
