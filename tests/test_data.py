@@ -2,8 +2,11 @@ import subprocess
 import sys
 import tracemalloc
 
+import iris
+import numpy as np
 import pytest
 from distributed import Client
+from iris.analysis import Linear
 from iris.cube import CubeList
 
 from s3_sandbox import SandboxError, data, fine_temperature, sample_path
@@ -23,6 +26,13 @@ def test_a_real_field_is_refined_to_the_size_that_is_asked_for():
     assert cube.shape == (3, 60, 80)
     assert cube.dtype == "float32"
     assert 240 < cube.data.min() < cube.data.max() < 310
+
+
+def test_a_field_is_refined_as_iris_interpolates():
+    cube = fine_temperature(years=3, latitude=60, longitude=80, skip=7)
+    source = iris.load_cube(sample_path("A1B_north_america.nc"))[7:10]
+    grid = [(name, cube.coord(name).points) for name in ("latitude", "longitude")]
+    np.testing.assert_allclose(cube.data, source.interpolate(grid, Linear()).data, rtol=1e-6)
 
 
 def test_to_refine_takes_less_than_twice_the_memory_of_what_comes_of_it():
