@@ -98,15 +98,13 @@ def _fuse_version() -> str:
     return found[0] if found else "unknown"
 
 
-def fingerprint(*names: str, document: Path | None = None) -> str:
+def fingerprint(*names: str) -> str:
     """Name the state of what the result of a run depends on.
 
     Parameters
     ----------
     *names : str
         Files and folders of the project that count, except what lessons are expected to say.
-    document : Path, optional
-        One more file that counts.
 
     Returns
     -------
@@ -114,8 +112,7 @@ def fingerprint(*names: str, document: Path | None = None) -> str:
         Another one after a change of these files, or of a version.
     """
     digest = hashlib.sha256()
-    paths = [path for name in names for path in sorted(files(name))]
-    for path in [*paths, *([document] if document else [])]:
+    for path in (path for name in names for path in sorted(files(name))):
         if not path.is_relative_to(EXPECTED):
             digest.update(f"{path.relative_to(ROOT)}\n".encode())
             digest.update(path.read_bytes())
@@ -210,4 +207,10 @@ def document_fingerprint(name: str) -> str:
     str
         See `fingerprint`.
     """
-    return fingerprint(*USED, document=ROOT / name)
+    return f"{_used()}\n{fingerprint(name)}"
+
+
+@functools.cache
+def _used() -> str:
+    """Name the state of what any document may use, as this process has found it."""
+    return fingerprint(*USED)
