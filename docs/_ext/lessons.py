@@ -14,6 +14,7 @@ its own, where Sphinx has ``-j``. This extension adds:
 from __future__ import annotations
 
 import functools
+import gc
 import multiprocessing
 import os
 import re
@@ -123,6 +124,8 @@ def _prepare_process() -> None:
     """Start the S3 server of this process, once; have the process end with Sphinx."""
     if multiprocessing.parent_process():
         threading.Thread(target=_end_with_sphinx, daemon=True).start()
+    gc.freeze()
+    gc.enable()
     _server.enter_context(shared_server())
 
 
