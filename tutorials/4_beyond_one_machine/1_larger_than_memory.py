@@ -38,7 +38,7 @@ iris.FUTURE.save_split_attrs = True
 sandbox = start_sandbox("climate-data")
 sum_of_years = 0
 for year in range(0, 240, 10):
-    decade = fine_temperature(10, 400, 500, skip=year)
+    decade = fine_temperature(10, 360, 400, skip=year)
     sum_of_years += decade.data.sum(axis=0, dtype="float64")
     local = sandbox.directory / f"{1860 + year}s.nc"
     iris.save(decade, local)
@@ -67,14 +67,14 @@ files = [str(mount_point / name) for name in sizes]
 # A program with little memory
 # ----------------------------
 #
-# You may allocate 60 MB, on top of what Python and Iris need for themselves.
+# You may allocate 45 MB, on top of what Python and Iris need for themselves.
 # To have that limit enforced, the work is done in a Python process of its own.
 # ``watched`` of the sandbox starts it: it forbids itself to allocate more, and from then on the
 # kernel enforces that.
 # It also notes the memory, and how much of the work is done.
 # The work is counted in the tasks into which Dask divides it.
 
-limit = 60_000_000
+limit = 45_000_000
 
 # %%
 # In that process ``MALLOC_TRIM_THRESHOLD_`` has the C library give back memory that is no longer used.
