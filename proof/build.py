@@ -1,8 +1,8 @@
 """Build the site: run code blocks and lessons at the same time, and tell how far they are.
 
 Blocks mostly wait, for servers and mounts, and lessons compute, so that together they take less
-time than one after the other. Sphinx runs the lessons, and reads the pages when the blocks, which
-the variable `BLOCKS` names, are done as well.
+time than one after the other. Lessons take the processor time that blocks leave. Sphinx runs the
+lessons, and reads the pages when the blocks, which the variable `BLOCKS` names, are done as well.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
 
 def _run_both(shown: Sequence[str], options: Sequence[str], progress: Progress) -> int:
     pytest = [sys.executable, "-m", "pytest", "--verbose", *shown, f"--record={RECORD}"]
-    sphinx = [sys.executable, "-m", "sphinx", "-q", *SPHINX, *options, "docs", SITE]
+    sphinx = ["nice", sys.executable, "-m", "sphinx", "-q", *SPHINX, *options, "docs", SITE]
     with open(LOG, "w") as log, contextlib.ExitStack() as cleanup:
         blocks = subprocess.Popen(pytest, stdout=log, stderr=subprocess.STDOUT)
         cleanup.callback(_end, blocks)

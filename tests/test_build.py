@@ -103,6 +103,15 @@ def test_what_fails_fails_the_build(log, monkeypatch, capsys, blocks, sphinx, st
         assert shown[:2] == [lines[4], "7 passed in 1.5s (0:00:01)"]
 
 
+def test_lessons_take_what_blocks_leave(log, monkeypatch, tmp_path):
+    told = [tmp_path / "blocks", tmp_path / "sphinx"]
+    code = "import os, pathlib; pathlib.Path({!r}).write_text(str(os.nice(0)))"
+    play(monkeypatch, (code.format(str(path)) for path in told))
+    build.build([], [])
+    blocks, sphinx = (int(path.read_text()) for path in told)
+    assert blocks < sphinx
+
+
 def test_a_build_that_writes_no_home_page_fails(log, monkeypatch, capsys):
     play(monkeypatch, iter(["", ""]))
     assert build.build([], []) == 1
@@ -140,9 +149,9 @@ def play(monkeypatch, codes):
     popen = subprocess.Popen
 
     def start(command, **keywords):
-        assert command[0] == sys.executable
+        python = command[: command.index(sys.executable) + 1]
         code = f"import signal; signal.signal(2, signal.SIG_DFL); {next(codes)}"
-        started.append(popen([sys.executable, "-c", code], **keywords))
+        started.append(popen([*python, "-c", code], **keywords))
         return started[-1]
 
     monkeypatch.setattr(build.subprocess, "Popen", start)
