@@ -41,14 +41,23 @@ def memory(folder: str) -> int:
 
 
 def disk(folder: str) -> int:
-    """Add up the size of the files below a folder, but not of those in a mounted bucket."""
-    mounted = {str(path) for path in mount_points()}
+    """Add up the size of the files below a folder, but not of those in a mounted bucket.
+
+    To look into a bucket would ask its server, which counts the requests of a lesson.
+    """
     total = 0
-    for directory, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if f"{directory}/{name}" not in mounted]
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(f"{directory}/{name}").st_blocks * 512
+    folders = [folder]
+    while folders:
+        directory = folders.pop()
+        # What is mounted is looked up each time: a lesson goes on while this looks around.
+        if Path(directory) not in mount_points():
+            with contextlib.suppress(OSError), os.scandir(directory) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        with contextlib.suppress(FileNotFoundError):
+                            total += entry.stat(follow_symlinks=False).st_blocks * 512
     return total
 
 
