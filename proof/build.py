@@ -121,7 +121,8 @@ def build(shown: Sequence[str], options: Sequence[str]) -> int:
 
 
 def _run_both(shown: Sequence[str], options: Sequence[str], progress: Progress) -> int:
-    pytest = [sys.executable, "-m", "pytest", "--verbose", *shown, f"--record={RECORD}"]
+    # Two processes, and not the three of all tests: the lessons have two beside them.
+    pytest = [sys.executable, "-m", "pytest", "-n2", "--verbose", *shown, f"--record={RECORD}"]
     sphinx = ["nice", sys.executable, "-m", "sphinx", "-q", *SPHINX, *options, "docs", SITE]
     with open(LOG, "w") as log, contextlib.ExitStack() as cleanup:
         blocks = subprocess.Popen(pytest, stdout=log, stderr=subprocess.STDOUT)
