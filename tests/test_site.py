@@ -455,6 +455,23 @@ def test_a_changed_helper_or_tool_makes_all_lessons_run_again(site, tmp_path, mo
     assert (gallery / "index.rst").exists(), "nothing has changed since"
 
 
+def test_the_page_of_one_lesson_is_built_where_nothing_was(tmp_path):
+    project = copy(tmp_path / "project")
+    built = subprocess.run(
+        [sys.executable, "-m", "proof.build", "--lesson", "your_first", "README.md"],
+        cwd=project,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert built.returncode == 0, told_by(built)
+    page = project / "build" / "one" / "tutorials" / "1_first_steps" / "1_your_first_bucket.html"
+    assert built.stdout.splitlines() == [f"The page is {page}"]
+    assert "seconds to run, as measured in this build" in page.read_text()
+    assert not left_by(project)
+
+
 def test_a_lesson_is_added_as_one_file(site):
     """As CONTRIBUTING has it: the first build writes what is to be looked at, and fails."""
     lesson = site / "tutorials" / "1_first_steps" / "4_new.py"

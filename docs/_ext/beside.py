@@ -38,7 +38,10 @@ def connect(
 
     def write(app: Sphinx, error: Exception | None) -> None:
         if not error and app.builder.format == "html":
-            Path(app.outdir, f"{page}.json").write_text(tell(app.env))
+            path = Path(app.outdir, f"{page}.json")
+            # A build of one lesson writes no other page, and makes no folder for it.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(tell(app.env))
 
     app.connect("env-updated", outdated)
     app.connect("build-finished", write)
