@@ -12,7 +12,7 @@ def test_the_disk_is_counted_without_a_bucket_that_is_mounted_meanwhile(tmp_path
     (bucket / "object.nc").write_bytes(bytes(100_000))
     local = tmp_path / "lesson" / "local.nc"
     local.write_bytes(bytes(10_000))
-    monkeypatch.setattr(lessons, "mount_points", lambda: [])
+    monkeypatch.setattr(lessons, "mount_points", list)
     assert lessons.disk(str(tmp_path)) > 100_000
     mounted = itertools.chain([[]], itertools.repeat([bucket]))
     monkeypatch.setattr(lessons, "mount_points", lambda: next(mounted))

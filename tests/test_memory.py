@@ -1,5 +1,7 @@
 """A piece of work is watched in a process of its own, and limited there."""
 
+import os
+import subprocess
 import sys
 
 import cloudpickle
@@ -45,6 +47,24 @@ def test_more_than_the_limit_is_a_memory_error(chunks, fits):
 def test_the_limit_is_not_on_this_process():
     watched(add_up, 20, limit=60 * MEGABYTE)
     assert np.ones(20 * MEGABYTE).sum() == 20 * MEGABYTE
+
+
+def abort(message):
+    """End the process, as a library does that knows no other way to tell of an error."""
+    os.write(2, message)
+    os.abort()
+
+
+def test_a_library_that_ends_the_process_under_a_limit_is_a_memory_error():
+    answer, memory = watched(abort, b"NCbytes failure\n", limit=60 * MEGABYTE)
+    assert isinstance(answer, MemoryError)
+    assert str(answer) == "NCbytes failure"
+    assert memory.shape == (0, 2)
+
+
+def test_a_process_that_ends_without_a_limit_is_an_error():
+    with pytest.raises(subprocess.CalledProcessError, match="SIGABRT"):
+        watched(abort, b"")
 
 
 def test_another_error_of_the_work_is_an_error():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -52,9 +53,12 @@ def watched(
     Returns
     -------
     answer : object
-        What the work returns, or the `MemoryError` that it raised.
+        What the work returns, or the `MemoryError` that it raised. Where a library ends the whole
+        process under the limit, as netCDF-C does that gets no memory for something small
+        (*NCbytes failure*; seen on 29 November 2026 with 4.10.1), it is a `MemoryError` as well.
     memory : numpy.ndarray
         A row for each look: the part of Dask's tasks that is done, and the megabytes allocated.
+        It has no rows where the process was ended.
 
     Examples
     --------
@@ -71,9 +75,11 @@ def watched(
         input=cloudpickle.dumps((_watch, (work, argument, threads, limit))),
         capture_output=True,
         env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"},
-        check=True,
         timeout=120,
     )
+    if limit and ended.returncode == -signal.SIGABRT:
+        return MemoryError(ended.stderr.decode(errors="replace").strip()), np.empty((0, 2))
+    ended.check_returncode()
     answer, memory = pickle.loads(ended.stdout)
     return answer, memory
 

@@ -67,14 +67,14 @@ files = [str(mount_point / name) for name in sizes]
 # A program with little memory
 # ----------------------------
 #
-# You may allocate 45 MB, on top of what Python and Iris need for themselves.
+# You may allocate 43 MB, on top of what Python and Iris need for themselves.
 # To have that limit enforced, the work is done in a Python process of its own.
 # ``watched`` of the sandbox starts it: it forbids itself to allocate more, and from then on the
 # kernel enforces that.
 # It also notes the memory, and how much of the work is done.
 # The work is counted in the tasks into which Dask divides it.
 
-limit = 45_000_000
+limit = 43_000_000
 
 # %%
 # In that process ``MALLOC_TRIM_THRESHOLD_`` has the C library give back memory that is no longer used.
@@ -116,6 +116,9 @@ print(f"All at once, in {limit / 1e6:.0f} MB:", type(answer).__name__)
 
 # %% C24
 # The limit bites.
+# (You may not be told so kindly: where the netCDF library gets no memory for something small, it
+# ends the whole program, see :ref:`trouble-ncbytes`.)
+#
 # Now lazily, with one thread and the same limit:
 
 with sandbox.traffic() as second:
