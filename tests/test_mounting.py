@@ -1,4 +1,5 @@
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -338,6 +339,18 @@ def test_mount_point_is_mounted_already(sandbox, mount_point):
         pytest.raises(MountPointError, match=r"fuse\.s3fs is mounted already"),
     ):
         mount(sandbox.source, mount_point)
+    assert nothing_is_left(mount_point)
+
+
+def test_what_is_mounted_while_it_is_looked_at_is_told(sandbox, mount_point, monkeypatch):
+    """It would be called a directory with files, which the mount would hide."""
+    topmost = mount_table.topmost
+    answers = itertools.chain([None], iter(lambda: topmost(mount_point), ...))
+    with mount(sandbox.source, mount_point):
+        monkeypatch.setattr(mount_table, "topmost", lambda _: next(answers))
+        with pytest.raises(MountPointError, match=r"fuse\.s3fs is mounted already"):
+            mount(sandbox.source, mount_point)
+        monkeypatch.undo()
     assert nothing_is_left(mount_point)
 
 

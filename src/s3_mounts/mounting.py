@@ -233,6 +233,9 @@ def _free_directory(mount_point: Path) -> Iterator[None]:
 def _require_free_directory(mount_point: Path) -> None:
     mounted = mount_table.topmost(mount_point)
     inside = [] if mounted or not mount_point.is_dir() else sorted(os.listdir(mount_point))
+    if inside:
+        # It may be what is in a bucket that was mounted meanwhile.
+        mounted = mount_table.topmost(mount_point)
     to_do = "Choose another directory."
     if mounted:
         to_do = "Unmount it first, or choose another directory."
