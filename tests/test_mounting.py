@@ -345,7 +345,8 @@ def test_mount_point_is_mounted_already(sandbox, mount_point):
 def test_what_is_mounted_while_it_is_looked_at_is_told(sandbox, mount_point, monkeypatch):
     """It would be called a directory with files, which the mount would hide."""
     topmost = mount_table.topmost
-    answers = itertools.chain([None], iter(lambda: topmost(mount_point), ...))
+    # Asked for the first time to see whether the directory is to be made.
+    answers = itertools.chain([None, None], iter(lambda: topmost(mount_point), ...))
     with mount(sandbox.source, mount_point):
         monkeypatch.setattr(mount_table, "topmost", lambda _: next(answers))
         with pytest.raises(MountPointError, match=r"fuse\.s3fs is mounted already"):
