@@ -56,7 +56,7 @@ def disk(folder: str) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     else:
-                        with contextlib.suppress(FileNotFoundError):
+                        with contextlib.suppress(OSError):
                             total += entry.stat(follow_symlinks=False).st_blocks * 512
     return total
 

@@ -3,7 +3,7 @@
 # expected: Twice the bytes take twice the time, and one large read is the quickest way to many bytes.
 # versions: netCDF4 1.7.5.1.post1 (netCDF-C 4.10.1)
 # seen: 2026-11-29
-# matters: A chunk of 64 MB took a minute of processor time. By byte ranges read chunks of a few megabytes; of an uncut variable, ask for a part at a time, or copy the file first.
+# matters: So a chunk twice as large takes four times as long. By byte ranges read chunks of a few megabytes; of an uncut variable, ask for a part at a time, or copy the file first.
 # page: tutorials/2_what_it_costs/4_mount_or_not
 # output:
 #   local file: right True, one chunk over 5 times as long False, uncut over 5 times as long False

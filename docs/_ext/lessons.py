@@ -124,6 +124,7 @@ def _prepare_process() -> None:
     """Start the S3 server of this process, once; have the process end with Sphinx."""
     if multiprocessing.parent_process():
         threading.Thread(target=_end_with_sphinx, daemon=True).start()
+    # conf.py has it off, for Sphinx. A lesson has it as a script does, but for what Sphinx made.
     gc.freeze()
     gc.enable()
     _server.enter_context(shared_server())
