@@ -231,14 +231,12 @@ def _free_directory(mount_point: Path) -> Iterator[None]:
 
 
 def _require_free_directory(mount_point: Path) -> None:
+    # A look into a mount can hang, and what it shows may have been mounted a moment ago.
+    look = not mount_table.topmost(mount_point) and mount_point.is_dir()
+    inside = sorted(os.listdir(mount_point)) if look else []
     mounted = mount_table.topmost(mount_point)
-    inside = [] if mounted or not mount_point.is_dir() else sorted(os.listdir(mount_point))
-    if inside:
-        # It may be what is in a bucket that was mounted meanwhile.
-        mounted = mount_table.topmost(mount_point)
-    to_do = "Choose another directory."
+    to_do = "Unmount it first, or choose" if mounted else "Choose"
     if mounted:
-        to_do = "Unmount it first, or choose another directory."
         problem = f"on {mount_point} a file system of type {mounted.type} is mounted already"
         if mount_table.is_s3fs(mounted) and not mount_table.servers(mount_point):
             problem += ", and its s3fs has died, or is another user's"
@@ -249,7 +247,7 @@ def _require_free_directory(mount_point: Path) -> None:
         problem = f"{mount_point} holds {inside[0]!r}{more}, which the mount would hide"
     else:
         return
-    raise MountPointError(f"expected an empty directory, but {problem}. {to_do}")
+    raise MountPointError(f"expected an empty directory, but {problem}. {to_do} another directory.")
 
 
 def _ask_store(
@@ -283,8 +281,7 @@ def _problem(process: subprocess.Popen[bytes], mount_point: Path, deadline: floa
     """Wait until the mount can be used, and say what is wrong if that does not come."""
     wanted = f"expected s3fs to mount on {mount_point}, but"
     while not mount_table.topmost(mount_point):
-        if process.poll() is not None:
-            status = process.returncode
+        if (status := process.poll()) is not None:
             return f"{wanted} it ended with exit status {status} and nothing is mounted."
         if time.monotonic() > deadline:
             return f"{wanted} it has not done so in time."
