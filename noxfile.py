@@ -28,6 +28,9 @@ def install(session: nox.Session, group: str) -> None:
     session.install("-e.[lessons]", *nox.project.dependency_groups(PYPROJECT, group))
     # Containers often set this; each of hundreds of processes would compile all that it imports.
     session.env["PYTHONDONTWRITEBYTECODE"] = None
+    # Two copies of OpenBLAS, of numpy and scipy, would start threads in each, which wait busily:
+    # that is a third of the processor time of "import iris".
+    session.env["OPENBLAS_NUM_THREADS"] = "1"
     session.run_install("s3-sandbox", "install", "--all")
 
 

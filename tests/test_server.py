@@ -109,6 +109,19 @@ def test_the_memory_of_what_is_replaced_or_removed_is_given_back(sandbox, server
     assert after - before < 25e6
 
 
+def test_a_key_and_its_metadata_come_back_as_they_were_given(sandbox):
+    """A server may drop names with an underscore, or take a slash for the end of a key."""
+    for key in ("a/b", "a//b", "/a", "a/", "a b", "a+b", "a%2Fb", "ä", "a?b=c&d"):
+        place = {"Bucket": sandbox.bucket, "Key": key}
+        names = {"my_name": "1", "my-name": "2"}
+        sandbox.client.put_object(**place, Body=key.encode(), Metadata=names)
+        answer = sandbox.client.get_object(**place)
+        assert answer["Body"].read() == key.encode()
+        assert answer["Metadata"].items() >= {"my-name": "2"}.items()
+        sandbox.client.put_object(**place, Metadata={"my_name": "1"})
+        assert sandbox.client.head_object(**place)["Metadata"] == {"my_name": "1"}
+
+
 def test_a_body_that_is_cut_off_is_not_stored(sandbox, server):
     address = sandbox.client.generate_presigned_url(
         "put_object", Params={"Bucket": sandbox.bucket, "Key": "cut_off"}

@@ -11,6 +11,7 @@ The input ends when the parent closes it, or when the parent is gone for whateve
 
 from __future__ import annotations
 
+import functools
 import gc
 import http.client
 import io
@@ -28,8 +29,16 @@ from urllib.parse import parse_qs
 from wsgiref.handlers import SimpleHandler
 
 import moto.s3.models
-from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
+from moto.core.request import Request as MotoRequest
+from moto.s3.responses import S3Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response
 
 from s3_sandbox.folders import abandon_below, remove_folder
 from s3_sandbox.traffic import Request, access_key, operation_name
@@ -53,6 +62,33 @@ class _Content(io.BytesIO):
         # moto writes an object whole. What is put together here would be copied at each reading.
         super().__init__(content)
         return len(content)
+
+
+class _Request(MotoRequest):
+    """A request as moto takes it, which asks for its address several times."""
+
+    from_wsgi_server = True
+
+    @functools.cached_property
+    def raw_url(self) -> str:
+        return super().raw_url
+
+
+def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request of S3 by moto, without the Flask of its own server.
+
+    That looks up the service, the page and the session, which takes a third of the time.
+    """
+    # What is populated refers to itself, so that its body would stay in memory.
+    request = _Request(environ, populate_request=False)
+    _, _, *key = request.path.split("/", 2)
+    dispatch = S3Response.key_dispatch if any(key) else S3Response.ambiguous_dispatch
+    try:
+        status, headers, body = dispatch(request, request.raw_url, request.headers)
+    except HTTPException as error:
+        return error(environ, start_response)
+    # Of an empty body it would take the length, also where the headers have that of an object.
+    return Response(body or None, status, headers)(environ, start_response)
 
 
 class RequestLog:
@@ -100,7 +136,7 @@ class RequestLog:
         return [body]
 
     def _forward(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
-        status = 0
+        status = 500  # what is answered where nothing else is
         sent = 0
         received = 0
 
@@ -187,7 +223,7 @@ class _Answer(SimpleHandler):
         self.has_end = "Content-Length" in self.headers or self.status.startswith("204")  # type: ignore[attr-defined]
 
 
-class _Handler(MotoRequestHandler):
+class _Handler(WSGIRequestHandler):
     """A connection, which stays open as with a real store; werkzeug ends it after each request.
 
     It may stay, since `_read_at_once` leaves nothing of a request on it.
@@ -205,6 +241,18 @@ class _Handler(MotoRequestHandler):
         answer.run(self.server.app)
         self.close_connection |= not answer.has_end
 
+    def make_environ(self) -> WSGIEnvironment:
+        """Keep what else werkzeug drops: names of a user's metadata that have an underscore."""
+        environ = super().make_environ()
+        kept = {}
+        for name, value in self.headers.items():
+            key = environ_key_for_header(name)
+            if should_preserve_original_header_name(name) and key not in environ:
+                kept[key] = name
+                environ[key] = value
+        environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = kept
+        return environ
+
     def handle_expect_100(self) -> bool:
         """Ask for the body at once: what is written here waits for the answer."""
         go_on = super().handle_expect_100()
@@ -221,12 +269,8 @@ def main(directory: Path, port: int) -> None:
     vars(moto.s3.models)["tempfile"] = SimpleNamespace(SpooledTemporaryFile=_Content)
     # Python would parse headers as those of a mail, which takes a quarter of the time of a request.
     vars(http.client)["parse_headers"] = _parse_headers
-    # To find the service of AWS that is meant, it would look through its own folder each time.
-    moto_app = create_backend_app("s3")
-    # To explain errors of forms, Flask would make a class for each request, which keeps its body.
-    moto_app.debug = False
     server = make_server(
-        "127.0.0.1", port, RequestLog(moto_app), threaded=True, request_handler=_Handler
+        "127.0.0.1", port, RequestLog(answer), threaded=True, request_handler=_Handler
     )
     # What has been imported stays; to look for garbage in it takes a twentieth of the time.
     gc.freeze()

@@ -27,8 +27,8 @@ QUIET_TIME = 0.05
 MODULE = "s3_sandbox.moto_app"
 """What runs in the process, and is in its command line."""
 
-_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "262144", "MOTO_DISABLE_GLOBAL_CORS": "true"}
-"""The memory of an object is given back to the system; answers have no headers for web pages."""
+_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "262144", "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true"}
+"""The memory of an object is given back to the system; no bucket is looked for in a host's name."""
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Whatever the environment says of proxies, the server is on this machine."""

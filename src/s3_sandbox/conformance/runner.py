@@ -206,7 +206,8 @@ class _Worker:
     """A process that runs trials, and a new one after it had to be ended."""
 
     def __init__(self, scratch: str, timeout: float) -> None:
-        self._environment = os.environ | {"TMPDIR": scratch}
+        # A trial that imports numpy has no use for the threads that OpenBLAS would start.
+        self._environment = os.environ | {"TMPDIR": scratch, "OPENBLAS_NUM_THREADS": "1"}
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
 
