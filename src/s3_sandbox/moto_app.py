@@ -65,13 +65,13 @@ class _Content(io.BytesIO):
 
 
 class _Request(MotoRequest):
-    """A request as moto takes it, which asks for its address several times."""
+    """A request as moto takes it, which asks for its address several times, as it was sent."""
 
     from_wsgi_server = True
 
     @functools.cached_property
     def raw_url(self) -> str:
-        return super().raw_url
+        return f"http://{self.host}{self.environ['RAW_URI']}"
 
 
 def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
