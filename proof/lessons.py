@@ -6,6 +6,8 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
+from sphinx_gallery.py_source_parser import remove_config_comments, split_code_and_text_blocks
+
 from proof.project import ROOT
 
 LESSONS = sorted(ROOT.glob("tutorials/*/*.py"))
@@ -36,6 +38,41 @@ def too_new(lesson: Path) -> str:
     if _numbers(here) >= _numbers(needed):
         return ""
     return f"It needs Iris {needed}, which needs Python 3.12; here is Iris {here}."
+
+
+def code_cells(lesson: Path) -> list[str]:
+    """Find the code that readers run cell by cell.
+
+    Parameters
+    ----------
+    lesson : Path
+        The script.
+
+    Returns
+    -------
+    list of str
+        Without the comments that are for sphinx-gallery.
+    """
+    blocks = split_code_and_text_blocks(lesson)[1]
+    return [remove_config_comments(text).strip() for kind, text, _ in blocks if kind == "code"]
+
+
+def figures(lesson: Path) -> int:
+    """Count the pictures that a lesson is meant to draw: it draws one at least.
+
+    Parameters
+    ----------
+    lesson : Path
+        The script.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    count = lesson.read_text().count("plt.show()")
+    assert count
+    return count
 
 
 def _numbers(release: str) -> tuple[int, ...]:
