@@ -55,6 +55,8 @@ def check_store(arguments: argparse.Namespace) -> int:
     """Print what works on an object store; the status is 1 where something required does not."""
     if not arguments.bucket and not os.environ.get(OWN_BUCKET):
         print("No bucket of yours is named, so this checks the sandbox. Yours: --bucket NAME")
+    # Iris, imported by a step, has no use for the threads that OpenBLAS would start for it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     wrong = []
     try:
         with contextlib.closing(check(arguments.options, arguments.bucket)) as results:
