@@ -77,7 +77,7 @@ class _Request(MotoRequest):
 def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a request of S3 by moto, without the Flask of its own server.
 
-    That looks up the service, the page and the session, which takes a third of the time.
+    That looks up the service, the page and the session, which takes a quarter of the time.
     """
     # What is populated refers to itself, so that its body would stay in memory.
     request = _Request(environ, populate_request=False)
