@@ -13,6 +13,7 @@ its own, where Sphinx has ``-j``. This extension adds:
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import multiprocessing
@@ -117,6 +118,9 @@ def reset(gallery_conf: dict[str, Any], script: str, when: str) -> None:
 
         stop_all()
         iris.FUTURE.__dict__.update(iris.Future().__dict__)
+        # glibc would keep what the lesson has freed.
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @functools.cache
