@@ -242,7 +242,10 @@ class _Handler(WSGIRequestHandler):
         self.close_connection |= not answer.has_end
 
     def make_environ(self) -> WSGIEnvironment:
-        """Keep what else werkzeug drops: names of a user's metadata that have an underscore."""
+        """Keep what else werkzeug drops: names of a user's metadata that have an underscore.
+
+        So does moto's own handler, whose module needs Flask.
+        """
         environ = super().make_environ()
         kept = {}
         for name, value in self.headers.items():
